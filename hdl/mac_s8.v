@@ -1,0 +1,36 @@
+// Multiply-accumulate of two int8 into 32 bits: the C kernels' w8a8 inner step.
+// Ports, arithmetic and latency: dot.v.
+
+`default_nettype none
+
+module mac_s8 (
+    input  wire               clk_i,
+    input  wire               rst_i,
+    input  wire               valid_i,
+    input  wire               clear_i,
+    input  wire               last_i,
+    input  wire        [  7:0] a_i,
+    input  wire        [  7:0] b_i,
+    output wire               valid_o,
+    output wire signed [ 31:0] acc_o
+);
+
+  dot #(
+      .Lanes (1),
+      .AWidth(8),
+      .BWidth(8)
+  ) u_dot (
+      .clk_i  (clk_i),
+      .rst_i  (rst_i),
+      .valid_i(valid_i),
+      .clear_i(clear_i),
+      .last_i (last_i),
+      .a_i    (a_i),
+      .b_i    (b_i),
+      .valid_o(valid_o),
+      .acc_o  (acc_o)
+  );
+
+endmodule
+
+`default_nettype wire
