@@ -1,0 +1,10 @@
+#include "cli.h"
+#include "command.h"
+
+int cmd_bench(int argc, const char **argv) {
+    const struct cli cli = {.command = "bench", .options = (struct cli_option[]){{0}}};
+    int status;
+    if (!cli_parse(&cli, argc, argv, NULL, &status))
+        return status;
+    return EXIT_DONE;
+}

@@ -1,0 +1,34 @@
+#include "memory.h"
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void out_of_memory(void) {
+    struct error error;
+    fail_memory(&error, "memory");
+    exit(report(&error));
+}
+
+static void *checked(void *memory) {
+    if (!memory)
+        out_of_memory();
+    return memory;
+}
+
+void *need(size_t count, size_t size) { return checked(calloc(count ? count : 1, size)); }
+
+void *need_more(void *old, size_t count, size_t size) {
+    return checked(reallocarray(old, count ? count : 1, size));
+}
+
+char *need_format(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    return checked(text);
+}
