@@ -38,69 +38,83 @@ module dot #(
     end
   endgenerate
 
-  reg [Depth-1:0] valid_q;
-  reg [Depth-1:0] last_q;
-  reg [Depth-2:0] clear_q;
+  wire                        valid;
+  wire                        clear;
+  wire                        last;
+  wire signed [TermWidth-1:0] term;
 
-  always @(posedge clk_i) begin
-    valid_q <= rst_i ? {Depth{1'b0}} : {valid_q[Depth-2:0], valid_i};
-    last_q  <= {last_q[Depth-2:0], last_i};
-  end
-
-  wire [Lanes*ProductWidth-1:0] product;
+  tag_pipe #(
+      .Depth(Depth)
+  ) u_tags (
+      .clk_i  (clk_i),
+      .rst_i  (rst_i),
+      .valid_i(valid_i),
+      .clear_i(clear_i),
+      .last_i (last_i),
+      .valid_o(valid),
+      .clear_o(clear),
+      .last_o (last)
+  );
 
   genvar k;
   generate
-    if (Depth == 2) begin : gen_clear_short
-      always @(posedge clk_i) clear_q <= clear_i;
-    end else begin : gen_clear_long
-      always @(posedge clk_i) clear_q <= {clear_q[Depth-3:0], clear_i};
-    end
-
-    for (k = 0; k + 1 < Lanes; k = k + 2) begin : gen_pair
-      mul_pair #(
-          .AWidth (AWidth),
-          .BWidth (BWidth),
-          .ASigned(ASigned)
-      ) u_mul (
-          .clk_i    (clk_i),
-          .a_i      (a_i[k*AWidth+:2*AWidth]),
-          .b_i      (b_i[k*BWidth+:2*BWidth]),
-          .product_o(product[k*ProductWidth+:2*ProductWidth])
-      );
-    end
-    if (Lanes % 2 == 1) begin : gen_single
+    if (Lanes == 1) begin : gen_mac
       mul_s #(
           .AWidth (AWidth),
           .BWidth (BWidth),
           .ASigned(ASigned)
       ) u_mul (
           .clk_i    (clk_i),
-          .a_i      (a_i[(Lanes-1)*AWidth+:AWidth]),
-          .b_i      (b_i[(Lanes-1)*BWidth+:BWidth]),
-          .product_o(product[(Lanes-1)*ProductWidth+:ProductWidth])
+          .a_i      (a_i),
+          .b_i      (b_i),
+          .product_o(term)
       );
-    end
-  endgenerate
+    end else begin : gen_dot
+      localparam integer Pairs = (Lanes + 1) / 2;
+      localparam integer PairWidth = ProductWidth + 1;
+      wire        [Pairs*PairWidth-1:0] pairs;
+      wire signed [      TermWidth-1:0] term_d;
+      reg signed  [      TermWidth-1:0] term_q;
 
-  wire signed [TermWidth-1:0] term;
-
-  generate
-    if (Lanes == 1) begin : gen_product
-      assign term = product;
-    end else begin : gen_tree
-      wire signed [TermWidth-1:0] total;
-      reg signed  [TermWidth-1:0] term_q;
-      sum_tree #(
-          .Count(Lanes),
-          .Width(ProductWidth)
-      ) u_sum (
-          .terms_i(product),
-          .sum_o  (total)
-      );
-      always @(posedge clk_i) begin
-        term_q <= total;
+      for (k = 0; k < Lanes / 2; k = k + 1) begin : gen_pair
+        dot2 #(
+            .AWidth (AWidth),
+            .BWidth (BWidth),
+            .ASigned(ASigned)
+        ) u_dot2 (
+            .clk_i(clk_i),
+            .a_i  (a_i[2*k*AWidth+:2*AWidth]),
+            .b_i  (b_i[2*k*BWidth+:2*BWidth]),
+            .sum_o(pairs[k*PairWidth+:PairWidth])
+        );
       end
+      if (Lanes % 2 == 1) begin : gen_odd
+        wire signed [ProductWidth-1:0] product;
+        mul_s #(
+            .AWidth (AWidth),
+            .BWidth (BWidth),
+            .ASigned(ASigned)
+        ) u_mul (
+            .clk_i    (clk_i),
+            .a_i      (a_i[(Lanes-1)*AWidth+:AWidth]),
+            .b_i      (b_i[(Lanes-1)*BWidth+:BWidth]),
+            .product_o(product)
+        );
+        assign pairs[(Pairs-1)*PairWidth+:PairWidth] = {product[ProductWidth-1], product};
+      end
+
+      sum_tree #(
+          .Count(Pairs),
+          .Width(PairWidth)
+      ) u_sum (
+          .terms_i(pairs),
+          .sum_o  (term_d)
+      );
+
+      always @(posedge clk_i) begin
+        term_q <= term_d;
+      end
+
       assign term = term_q;
     end
   endgenerate
@@ -110,9 +124,9 @@ module dot #(
   ) u_acc (
       .clk_i  (clk_i),
       .rst_i  (rst_i),
-      .clear_i(clear_q[Depth-2]),
-      .valid_i(valid_q[Depth-1]),
-      .last_i (last_q[Depth-1]),
+      .clear_i(clear),
+      .valid_i(valid),
+      .last_i (last),
       .term_i (term),
       .valid_o(valid_o),
       .acc_o  (acc_o)

@@ -9,10 +9,10 @@ module mac_s4 (
     input  wire               valid_i,
     input  wire               clear_i,
     input  wire               last_i,
-    input  wire        [  3:0] a_i,
-    input  wire        [  3:0] b_i,
+    input  wire        [ 3:0] a_i,
+    input  wire        [ 3:0] b_i,
     output wire               valid_o,
-    output wire signed [ 31:0] acc_o
+    output wire signed [31:0] acc_o
 );
 
   dot #(
