@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <narrowmac.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,13 +131,7 @@ size_t cache_largest(size_t fallback) {
     return largest ? largest : fallback;
 }
 
-unsigned cpu_count(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return (unsigned)CPU_COUNT(&set);
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (unsigned)online : 1;
-}
+unsigned cpu_count(void) { return (unsigned)omp_get_num_procs(); }
 
 const char *cpu_model(void) {
     static char model[256];
