@@ -58,10 +58,11 @@ nm_qparams nm_qparams_from_range(float min, float max, int32_t qmin, int32_t qma
     /* fmin and fmax drop a NaN; the limits stand in for infinities. */
     const double low = fmax(fmin(min, 0), -FLT_MAX);
     const double high = fmin(fmax(max, 0), FLT_MAX);
-    const float scale = valid_scale((high - low) / ((double)qmax - qmin));
-    const double zero = rint(qmin - low / scale);
+    const double step = (high - low) / ((double)qmax - qmin);
+    /* By the step before it is rounded to float, so that ties are ties. */
+    const double zero = step > 0 ? rint(qmin - low / step) : qmin;
     return (nm_qparams){
-        .scale = scale,
+        .scale = valid_scale(step),
         .zero_point = (int32_t)fmin(fmax(zero, qmin), qmax),
         .qmin = qmin,
         .qmax = qmax,
