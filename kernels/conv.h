@@ -1,0 +1,61 @@
+/** The inside of a plan, shared by the families of kernels that can carry one out. */
+#ifndef NM_CONV_H
+#define NM_CONV_H
+
+#include "tier.h"
+
+#include <stdlib.h>
+
+typedef struct nm_family nm_family;
+
+struct nm_conv {
+    nm_conv_desc desc; /**< its pointers are cleared: the epilogue has the copies */
+    nm_conv_info info;
+    char kernel[64]; /**< what info.kernel points to */
+    const nm_tier *tier;
+    const nm_family *family;
+    size_t group_in, group_out; /**< channels of one group */
+    size_t reduction;           /**< K: kernel_height * kernel_width * group_in */
+    nm_epilogue epilogue;
+    void *plan; /**< the family's own */
+};
+
+/** A way to carry out a convolution. */
+struct nm_family {
+    nm_algorithm algorithm;
+    /** Whether the family can do what conv describes on conv->tier. */
+    bool (*supports)(const nm_conv *conv);
+    /** Packs the weights into conv->plan and names the kernel; adds to info.weight_bytes. */
+    nm_status (*create)(nm_conv *conv, const void *weights, const void *bias);
+    void (*destroy)(void *plan);
+    size_t (*workspace_size)(const nm_conv *conv, unsigned threads);
+    void (*run)(const nm_conv *conv, const void *input, void *output, void *workspace,
+                unsigned threads);
+};
+
+extern const nm_family nm_family_reference, nm_family_direct, nm_family_depthwise;
+
+/** Bytes of n elements of a tensor; packed types round up. */
+size_t nm_tensor_bytes(nm_dtype type, size_t n);
+
+/** a / b rounded up. */
+static inline size_t nm_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+static inline size_t nm_round_up(size_t a, size_t b) { return nm_ceil_div(a, b) * b; }
+
+/** Zeroed, 64-byte aligned; free() it. NULL when out of memory. */
+void *nm_alloc(size_t bytes);
+
+/** A workspace is cut into pieces on cache-line boundaries. */
+static inline size_t nm_piece(size_t bytes) { return nm_round_up(bytes, 64); }
+
+static inline bool nm_is_int4(const nm_conv *conv) {
+    return conv->desc.precision == NM_W4A8 || conv->desc.precision == NM_W4A4;
+}
+
+/** Weight k (flattened HWI) of output channel o, sign-extended; integer precisions. */
+int32_t nm_weight_at(const nm_conv *conv, const void *weights, size_t o, size_t k);
+
+/** How many of `threads` a run of that many MACs keeps busy. */
+unsigned nm_useful_threads(const nm_conv *conv, unsigned threads);
+
+#endif

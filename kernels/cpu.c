@@ -1,0 +1,93 @@
+/** Which tiers this build has and this CPU runs. */
+#include "tier.h"
+
+#if defined(__x86_64__)
+#define NM_X86
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#define NM_AARCH64
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+typedef struct nm_features {
+    bool avx2, avxvnni, avx512vnni, neon, dotprod;
+} nm_features;
+
+#if defined(NM_X86)
+
+/** The register state that the operating system saves (XCR0). */
+static uint64_t enabled_state(void) {
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static nm_features detect(void) {
+    enum { YMM = 0x6, ZMM = 0xE6 };
+    nm_features f = {0};
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return f;
+    const bool fma = c & bit_FMA;
+    const uint64_t state = enabled_state();
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return f;
+    const unsigned leaves = a;
+    const unsigned avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    f.avx2 = (state & YMM) == YMM && fma && (b & bit_AVX2);
+    f.avx512vnni = f.avx2 && (state & ZMM) == ZMM && (b & avx512) == avx512 && (c & bit_AVX512VNNI);
+    if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+        f.avxvnni = a & (1u << 4);
+    return f;
+}
+
+#elif defined(NM_AARCH64)
+
+static nm_features detect(void) {
+    const unsigned long hwcap = getauxval(AT_HWCAP);
+    return (nm_features){.neon = hwcap & HWCAP_ASIMD, .dotprod = hwcap & HWCAP_ASIMDDP};
+}
+
+#else
+
+static nm_features detect(void) { return (nm_features){0}; }
+
+#endif
+
+#define NM_TIER_ROW(isa, table, needs) extern const nm_tier table;
+#include "tiers.inc"
+#undef NM_TIER_ROW
+
+const nm_tier *nm_tier_for(nm_isa isa) {
+    const nm_features f = detect();
+    (void)f;
+    const nm_tier *tier = NULL;
+#define NM_TIER_ROW(row, table, needs)                                                             \
+    if ((isa == row || isa == NM_ISA_AUTO) && (needs))                                             \
+        tier = &table;
+#include "tiers.inc"
+#undef NM_TIER_ROW
+    return tier;
+}
+
+bool nm_isa_available(nm_isa isa) {
+    return isa == NM_ISA_SCALAR || isa == NM_ISA_AUTO || nm_tier_for(isa);
+}
+
+nm_isa nm_isa_best(void) {
+    const nm_tier *tier = nm_tier_for(NM_ISA_AUTO);
+    return tier ? tier->isa : NM_ISA_SCALAR;
+}
+
+bool nm_isa_emulated(nm_isa isa) {
+    const nm_tier *tier = nm_tier_for(isa);
+    return tier && tier->emulated;
+}
+
+uint64_t nm_peak_run(nm_isa isa, nm_precision precision, uint64_t iterations) {
+    const nm_tier *tier = nm_tier_for(isa);
+    if (!tier)
+        return 0;
+    return precision == NM_F32 ? tier->peak_f32(iterations) : tier->peak_int(iterations);
+}

@@ -1,0 +1,400 @@
+/**
+ * Direct convolution: the loops around a tier's tiles.
+ *
+ * Output channels are cut into panels of a few vectors, output pixels into tiles of a row; a unit
+ * of work is one tile of one panel, and threads take equal runs of units. The reduction is a list
+ * of segments of contiguous activations: a kernel row (all its taps and channels) where taps are
+ * adjacent in NHWC, a tap's channels where dilation or groups part them.
+ *
+ * Three things may stand before the tiles, each only where it is needed:
+ * - staging: one copy of the input with its padding filled in and its values in the form that the
+ *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...);
+ * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, once for all the
+ *   tiles of the panel that the thread computes;
+ * - gathering: a tile's windows side by side, where groups of scales do not fit the segments.
+ */
+#include "stage.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct panel {
+    size_t channel, channels; /* output channels */
+    size_t group;
+    size_t nr;         /* vectors */
+    size_t tile_rows;  /* tiles in a row of pixels */
+    size_t first_unit; /* of all panels' units */
+    size_t weights;    /* byte offset of its packed weights */
+    size_t groups;     /* element offset of its group scales */
+} panel;
+
+typedef struct direct_plan {
+    size_t panels;
+    panel *panel;
+    size_t units;
+
+    bool is_int;
+    bool gather, expand;
+    nm_stage stage;
+    size_t rows, row_pixels; /* output pixels: rows of tiles */
+    size_t segments, segment_length, steps;
+    ptrdiff_t *segment; /* byte offsets for the tiles */
+    ptrdiff_t *window;  /* gathering: byte offsets of the taps ... */
+    size_t taps;        /* ... each of group_in activations */
+
+    void *weights;
+    void *bias;
+    int32_t *group_start;
+    float *group_scale;
+    size_t panel_weights; /* elements of the largest panel, whole expand blocks */
+} direct_plan;
+
+/* ---- Planning ------------------------------------------------------------------------------- */
+
+static bool supports(const nm_conv *conv) { return conv->tier; }
+
+static void destroy(void *opaque) {
+    direct_plan *plan = opaque;
+    free(plan->panel);
+    free(plan->segment);
+    free(plan->window);
+    free(plan->weights);
+    free(plan->bias);
+    free(plan->group_start);
+    free(plan->group_scale);
+    free(plan);
+}
+
+/** Chooses segments and what must stand before the tiles. */
+static void plan_reduction(nm_conv *conv, direct_plan *plan) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t step = plan->is_int ? conv->tier->step : 1;
+    const bool rows_adjacent = d->groups == 1 && (d->dilation[1] == 1 || d->kernel_width == 1);
+    plan->segment_length = rows_adjacent ? d->kernel_width * d->in_channels : conv->group_in;
+    plan->gather = d->group_size && plan->segment_length % d->group_size;
+    if (d->group_size)
+        plan->segment_length = d->group_size;
+    plan->segments = nm_ceil_div(conv->reduction, plan->segment_length);
+    plan->steps = nm_ceil_div(plan->segment_length, step);
+
+    const bool over_read = !plan->gather && plan->segment_length % step;
+    plan->stage = nm_stage_plan(conv, over_read);
+}
+
+/** Byte offset of reduction index k (flattened HWI) from a window's first activation. */
+static ptrdiff_t window_offset(const nm_conv *conv, const direct_plan *plan, size_t k) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t tap = k / conv->group_in, c = k % conv->group_in;
+    const size_t kh = tap / d->kernel_width, kw = tap % d->kernel_width;
+    return (ptrdiff_t)(((kh * d->dilation[0] * plan->stage.width + kw * d->dilation[1]) *
+                            d->in_channels +
+                        c) *
+                       plan->stage.element);
+}
+
+static bool plan_offsets(nm_conv *conv, direct_plan *plan) {
+    plan->segment = nm_alloc(plan->segments * sizeof *plan->segment);
+    if (!plan->segment)
+        return false;
+    for (size_t s = 0; s < plan->segments; ++s) {
+        const size_t k = s * plan->segment_length;
+        plan->segment[s] =
+            plan->gather ? (ptrdiff_t)(k * plan->stage.element) : window_offset(conv, plan, k);
+    }
+    if (!plan->gather)
+        return true;
+    plan->taps = conv->reduction / conv->group_in;
+    plan->window = nm_alloc(plan->taps * sizeof *plan->window);
+    if (!plan->window)
+        return false;
+    for (size_t t = 0; t < plan->taps; ++t)
+        plan->window[t] = window_offset(conv, plan, t * conv->group_in);
+    return true;
+}
+
+/** The widest tile that the tier has. */
+static size_t widest(const nm_tier *tier) {
+    size_t nr = NM_MAX_NR;
+    while (!tier->mr[nr])
+        --nr;
+    return nr;
+}
+
+/** Cuts each group's output channels into panels of about equal width, and the pixels into tiles.
+ */
+static bool plan_panels(nm_conv *conv, direct_plan *plan) {
+    const nm_conv_desc *d = &conv->desc;
+    const nm_tier *tier = conv->tier;
+    /* pixels of a 1x1 convolution follow each other through rows and images */
+    const bool one_row =
+        d->kernel_height == 1 && d->kernel_width == 1 && d->stride[0] == 1 && d->stride[1] == 1;
+    const size_t pixels = d->batch * conv->info.out_height * conv->info.out_width;
+    plan->rows = one_row ? 1 : d->batch * conv->info.out_height;
+    plan->row_pixels = pixels / plan->rows;
+
+    const size_t vectors = nm_ceil_div(conv->group_out, tier->lanes);
+    const size_t per_group = nm_ceil_div(vectors, widest(tier));
+    plan->panels = d->groups * per_group;
+    plan->panel = nm_alloc(plan->panels * sizeof *plan->panel);
+    if (!plan->panel)
+        return false;
+    size_t units = 0, weights = 0, groups = 0;
+    for (size_t i = 0; i < plan->panels; ++i) {
+        const size_t group = i / per_group, j = i % per_group;
+        const size_t begin = j * vectors / per_group, end = (j + 1) * vectors / per_group;
+        const size_t first = begin * tier->lanes;
+        const size_t last =
+            end * tier->lanes < conv->group_out ? end * tier->lanes : conv->group_out;
+        panel *p = &plan->panel[i];
+        *p = (panel){.channel = group * conv->group_out + first,
+                     .channels = last - first,
+                     .group = group,
+                     .nr = end - begin,
+                     .first_unit = units,
+                     .weights = weights,
+                     .groups = groups};
+        p->tile_rows = nm_ceil_div(plan->row_pixels, tier->mr[p->nr]);
+        units += plan->rows * p->tile_rows;
+        groups += plan->segments * p->nr * tier->lanes;
+        size_t elements =
+            plan->segments * plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
+        if (nm_is_int4(conv))
+            elements = nm_round_up(elements, 2 * tier->expand_block);
+        if (elements > plan->panel_weights)
+            plan->panel_weights = elements;
+        weights += nm_is_int4(conv) ? elements / 2 : plan->is_int ? elements : elements * 4;
+    }
+    plan->units = units;
+    plan->weights = nm_alloc(weights);
+    conv->info.weight_bytes += weights;
+    if (d->group_size) {
+        plan->group_start = nm_alloc(groups * sizeof *plan->group_start);
+        plan->group_scale = nm_alloc(groups * sizeof *plan->group_scale);
+        conv->info.weight_bytes += groups * 8;
+    }
+    plan->bias = nm_alloc((d->out_channels + NM_CHANNEL_SLACK) * 4);
+    conv->info.weight_bytes += d->out_channels * 4;
+    return plan->weights && plan->bias &&
+           (!d->group_size || (plan->group_start && plan->group_scale));
+}
+
+/** Stores weight `value` as element i of a panel's stream. */
+static void put_weight(const nm_conv *conv, uint8_t *weights, size_t i, int32_t value) {
+    if (!nm_is_int4(conv)) {
+        weights[i] = (uint8_t)value;
+        return;
+    }
+    const size_t block = conv->tier->expand_block, r = i % (2 * block);
+    uint8_t *byte = &weights[i / (2 * block) * block + r % block];
+    *byte = (uint8_t)(*byte | (value & 15) << (r / block * 4));
+}
+
+/** Packs one output channel, lane `lane` of the panel's vectors, and folds zero points. */
+static void pack_channel(const nm_conv *conv, direct_plan *plan, const panel *p, size_t lane,
+                         const void *source, const void *bias) {
+    const nm_tier *tier = conv->tier;
+    const size_t o = p->channel + lane;
+    const size_t step = plan->is_int ? tier->step : 1;
+    uint8_t *weights = (uint8_t *)plan->weights + p->weights;
+    const uint32_t zero = (uint32_t)nm_staged_zero(conv);
+    const uint32_t weight_zero = (uint32_t)conv->desc.weight_zero_point;
+    uint32_t total = 0;
+    for (size_t s = 0; s < plan->segments; ++s) {
+        uint32_t sum = 0;
+        for (size_t j = 0; j < plan->segment_length; ++j) {
+            const size_t k = s * plan->segment_length + j;
+            if (k >= conv->reduction)
+                break;
+            const size_t vector = (s * plan->steps + j / step) * p->nr + lane / tier->lanes;
+            const size_t i = (vector * tier->lanes + lane % tier->lanes) * step + j % step;
+            if (plan->is_int) {
+                const int32_t w = nm_weight_at(conv, source, o, k);
+                put_weight(conv, weights, i, w);
+                sum += (uint32_t)w;
+            } else {
+                ((float *)weights)[i] = ((const float *)source)[o * conv->reduction + k];
+            }
+        }
+        total += sum;
+        if (plan->group_start) {
+            const size_t i = p->groups + (s * p->nr) * tier->lanes + lane;
+            plan->group_start[i] = (int32_t)(0 - zero * sum);
+            plan->group_scale[i] = conv->desc.group_scale[o * plan->segments + s];
+        }
+    }
+    if (!plan->is_int || conv->desc.group_size) {
+        ((float *)plan->bias)[o] = bias ? ((const float *)bias)[o] : 0.0f;
+    } else {
+        const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[o] : 0;
+        ((int32_t *)plan->bias)[o] =
+            (int32_t)(start - zero * total + (uint32_t)conv->reduction * zero * weight_zero);
+    }
+}
+
+static void name_kernel(nm_conv *conv, const direct_plan *plan) {
+    static const char *const types[NM_PRECISION_COUNT] = {"f32", "x8s8", "x8s4", "x4s4"};
+    char *name = conv->kernel;
+    const panel *p = &plan->panel[0];
+    snprintf(name, sizeof conv->kernel, "%s_direct%s_%zux%zu__%s", types[conv->desc.precision],
+             conv->desc.group_size ? "_group32" : "", conv->tier->mr[p->nr],
+             p->nr * conv->tier->lanes, nm_isa_name(conv->tier->isa));
+    if (plan->is_int) {
+        const nm_dtype type = conv->desc.input_type;
+        name[0] = type == NM_INT8 || type == NM_INT4 ? 's' : 'u';
+    }
+}
+
+static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
+    direct_plan *plan = nm_alloc(sizeof *plan);
+    if (!plan)
+        return NM_OUT_OF_MEMORY;
+    conv->plan = plan;
+    plan->is_int = conv->desc.precision != NM_F32;
+    plan->expand = plan->is_int && (nm_is_int4(conv) || conv->tier->wt_size != 1);
+    plan_reduction(conv, plan);
+    if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
+        return NM_OUT_OF_MEMORY;
+    for (size_t i = 0; i < plan->panels; ++i)
+        for (size_t lane = 0; lane < plan->panel[i].channels; ++lane)
+            pack_channel(conv, plan, &plan->panel[i], lane, weights, bias);
+    name_kernel(conv, plan);
+    return NM_OK;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static size_t expanded_bytes(const nm_conv *conv, const direct_plan *plan) {
+    return plan->expand ? nm_piece(plan->panel_weights * conv->tier->wt_size) : 0;
+}
+
+/** A gathered window, in bytes. */
+static size_t gathered_pixel(const direct_plan *plan) {
+    return plan->segments * plan->segment_length * plan->stage.element;
+}
+
+static size_t gathered_bytes(const direct_plan *plan) {
+    return plan->gather ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK) : 0;
+}
+
+static size_t workspace_size(const nm_conv *conv, unsigned threads) {
+    const direct_plan *plan = conv->plan;
+    return plan->stage.bytes +
+           nm_useful_threads(conv, threads) * (expanded_bytes(conv, plan) + gathered_bytes(plan));
+}
+
+/** Copies the tile's windows side by side and points the tile at them. */
+static void gather(const nm_conv *conv, const direct_plan *plan, nm_tile *tile, size_t pixels,
+                   char *gathered) {
+    const size_t tap_bytes = conv->group_in * plan->stage.element;
+    for (size_t m = 0; m < pixels; ++m) {
+        const char *in = (const char *)tile->input + (ptrdiff_t)m * tile->pixel_stride;
+        char *out = gathered + m * gathered_pixel(plan);
+        for (size_t t = 0; t < plan->taps; ++t)
+            memcpy(out + t * tap_bytes, in + plan->window[t], tap_bytes);
+    }
+    tile->input = gathered;
+    tile->pixel_stride = (ptrdiff_t)gathered_pixel(plan);
+}
+
+/** Computes units begin..end. `scratch` is the thread's own. */
+static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, char *output,
+                      char *scratch, size_t begin, size_t end) {
+    const nm_conv_desc *d = &conv->desc;
+    const nm_tier *tier = conv->tier;
+    const size_t output_element = nm_tensor_bytes(d->output_type, 1);
+    const size_t output_pixel = d->out_channels * output_element;
+    char *const gathered = scratch + expanded_bytes(conv, plan);
+    int32_t pixel_term[NM_MAX_MR];
+    const panel *p = plan->panel, *expanded = NULL;
+    for (size_t unit = begin; unit < end; ++unit) {
+        while (p + 1 < plan->panel + plan->panels && unit >= p[1].first_unit)
+            ++p;
+        const char *weights = (const char *)plan->weights + p->weights;
+        if (plan->expand) {
+            if (expanded != p) {
+                const size_t elements =
+                    plan->segments * plan->steps * p->nr * tier->lanes * tier->step;
+                tier->expand(weights, nm_is_int4(conv),
+                             nm_is_int4(conv) ? nm_round_up(elements, 2 * tier->expand_block)
+                                              : elements,
+                             scratch);
+                expanded = p;
+            }
+            weights = scratch;
+        }
+        const size_t u = unit - p->first_unit;
+        const size_t row = u / p->tile_rows, i = u % p->tile_rows;
+        const size_t x = i * plan->row_pixels / p->tile_rows;
+        const size_t mr = (i + 1) * plan->row_pixels / p->tile_rows - x;
+        const size_t n = row / conv->info.out_height, oh = row % conv->info.out_height;
+        const size_t pixel =
+            (n * plan->stage.height + oh * d->stride[0]) * plan->stage.width + x * d->stride[1];
+        nm_tile tile = {
+            .input =
+                input + (pixel * d->in_channels + p->group * conv->group_in) * plan->stage.element,
+            .pixel_stride = (ptrdiff_t)(d->stride[1] * d->in_channels * plan->stage.element),
+            .segment = plan->segment,
+            .segments = plan->segments,
+            .steps = plan->steps,
+            .weights = weights,
+            .bias = (const char *)plan->bias + p->channel * 4,
+            .output =
+                output + (row * plan->row_pixels + x) * output_pixel + p->channel * output_element,
+            .output_stride = (ptrdiff_t)output_pixel,
+            .channel = p->channel,
+            .channels = p->channels,
+            .epilogue = &conv->epilogue,
+        };
+        if (plan->gather)
+            gather(conv, plan, &tile, mr, gathered);
+        if (d->group_size) {
+            tile.group_start = plan->group_start + p->groups;
+            tile.group_scale = plan->group_scale + p->groups;
+            tier->tile_grouped[p->nr][mr](&tile);
+        } else if (plan->is_int) {
+            if (d->weight_zero_point) {
+                tier->window_sums(&tile, mr, plan->segment_length, pixel_term);
+                for (size_t m = 0; m < mr; ++m)
+                    pixel_term[m] =
+                        (int32_t)(0 - (uint32_t)d->weight_zero_point * (uint32_t)pixel_term[m]);
+                tile.pixel_term = pixel_term;
+            }
+            tier->tile_int[p->nr][mr](&tile);
+        } else {
+            tier->tile_f32[p->nr][mr](&tile);
+        }
+    }
+}
+
+static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
+                unsigned threads) {
+    const direct_plan *plan = conv->plan;
+    const unsigned useful = nm_useful_threads(conv, threads);
+    const size_t per_thread = expanded_bytes(conv, plan) + gathered_bytes(plan);
+    char *const staged = workspace;
+    char *const scratch = staged + plan->stage.bytes;
+    const size_t staged_rows = conv->desc.batch * plan->stage.height;
+#pragma omp parallel num_threads(useful) if (useful > 1)
+    {
+        const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
+        const char *in = input;
+        if (plan->stage.needed) {
+            nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
+                          (me + 1) * staged_rows / team);
+            in = staged;
+#pragma omp barrier
+        }
+        run_units(conv, plan, in, output, scratch + me * per_thread, me * plan->units / team,
+                  (me + 1) * plan->units / team);
+    }
+}
+
+const nm_family nm_family_direct = {
+    .algorithm = NM_ALGORITHM_DIRECT,
+    .supports = supports,
+    .create = create,
+    .destroy = destroy,
+    .workspace_size = workspace_size,
+    .run = run,
+};

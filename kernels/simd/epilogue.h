@@ -1,0 +1,57 @@
+/** From accumulators in registers to stored outputs. */
+
+/** Requantizes one vector of accumulators of the channels from `channel` on. */
+INLINE vi requantize_float(vi acc, const nm_epilogue *e, size_t channel) {
+    const vf y = vf_mul(vf_from_i32(acc), vf_load(e->scale + channel));
+    const vf clamped = vf_max(vf_set1(e->min_f32), vf_min(vf_set1(e->max_f32), y));
+    return vi_add(vi_round_f32(clamped), vi_set1(e->zero_point));
+}
+
+INLINE vi requantize_tflite(vi acc, const nm_epilogue *e, size_t channel) {
+    const vi shifted = vi_sllv(acc, vi_load(e->shift_left + channel));
+    const vi high = vi_doubling_high_mul(shifted, vi_load(e->multiplier + channel));
+    const vi shift = vi_load(e->shift_right + channel);
+    const vi mask = vi_sub(vi_sllv(vi_set1(1), shift), vi_set1(1));
+    const vi half = vi_srav(mask, vi_set1(1));
+    const vi threshold = vi_add(half, vi_gt(vi_set1(0), high));
+    const vi q = vi_add(vi_srav(high, shift), vi_gt(vi_and(high, mask), threshold));
+    /* clamp before the zero point is added, so that nothing overflows */
+    const vi zero_point = vi_set1(e->zero_point);
+    return vi_add(
+        vi_max(vi_set1(e->min - e->zero_point), vi_min(vi_set1(e->max - e->zero_point), q)),
+        zero_point);
+}
+
+INLINE void store_i32(vi acc, const nm_epilogue *e, size_t channel, void *out, size_t n) {
+    switch (e->type) {
+    case NM_INT32:
+        vi_store(out, vi_max(vi_set1(e->min), vi_min(vi_set1(e->max), acc)), n);
+        break;
+    case NM_FLOAT32: {
+        const vf y = vf_mul(vf_from_i32(acc), vf_load(e->scale + channel));
+        vf_store(out, vf_max(vf_set1(e->min_f32), vf_min(vf_set1(e->max_f32), y)), n);
+        break;
+    }
+    default:
+        vi_store_u8(out,
+                    e->rounding == NM_ROUNDING_FLOAT ? requantize_float(acc, e, channel)
+                                                     : requantize_tflite(acc, e, channel),
+                    n);
+    }
+}
+
+/** Float accumulators: of f32 (scale is NULL) and of grouped scales. */
+INLINE void store_f32(vf acc, const nm_epilogue *e, size_t channel, void *out, size_t n) {
+    if (e->scale)
+        acc = vf_mul(acc, vf_load(e->scale + channel));
+    acc = vf_max(vf_set1(e->min_f32), vf_min(vf_set1(e->max_f32), acc));
+    if (e->type == NM_FLOAT32)
+        vf_store(out, acc, n);
+    else
+        vi_store_u8(out, vi_add(vi_round_f32(acc), vi_set1(e->zero_point)), n);
+}
+
+/** Bytes of one output element. */
+INLINE size_t output_size(const nm_epilogue *e) {
+    return e->type == NM_INT32 || e->type == NM_FLOAT32 ? 4 : 1;
+}

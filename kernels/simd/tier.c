@@ -1,0 +1,74 @@
+/**
+ * One ISA tier: compiled once per row of tiers.inc, with NM_TIER naming the table, NM_TIER_ISA its
+ * place in nm_isa, NM_VEC the vector layer's header and the row's instruction-set flags.
+ */
+#include "tier.h"
+
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#include NM_VEC
+
+#include "epilogue.h"
+#include "tile.h"
+
+#include "depthwise.h"
+#include "peak.h"
+#include "stage.h"
+
+/* One function for each tile that fits the register file. */
+#define UP_TO_1(X, nr) X(1, nr)
+#define UP_TO_2(X, nr) UP_TO_1(X, nr) X(2, nr)
+#define UP_TO_3(X, nr) UP_TO_2(X, nr) X(3, nr)
+#define UP_TO_4(X, nr) UP_TO_3(X, nr) X(4, nr)
+#define UP_TO_5(X, nr) UP_TO_4(X, nr) X(5, nr)
+#define UP_TO_6(X, nr) UP_TO_5(X, nr) X(6, nr)
+#define UP_TO_7(X, nr) UP_TO_6(X, nr) X(7, nr)
+#define UP_TO_8(X, nr) UP_TO_7(X, nr) X(8, nr)
+#define UP_TO_9(X, nr) UP_TO_8(X, nr) X(9, nr)
+#define UP_TO_10(X, nr) UP_TO_9(X, nr) X(10, nr)
+#define UP_TO_11(X, nr) UP_TO_10(X, nr) X(11, nr)
+#define UP_TO_12(X, nr) UP_TO_11(X, nr) X(12, nr)
+#define UP_TO_13(X, nr) UP_TO_12(X, nr) X(13, nr)
+#define UP_TO_14(X, nr) UP_TO_13(X, nr) X(14, nr)
+
+#define DEFINE(MR, NR)                                                                             \
+    static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, MR, NR); }                    \
+    static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
+    static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }
+TILES(DEFINE)
+
+#define ROW_INT(MR, NR) [NR][MR] = tile_int_##MR##x##NR,
+#define ROW_GROUPED(MR, NR) [NR][MR] = tile_grouped_##MR##x##NR,
+#define ROW_F32(MR, NR) [NR][MR] = tile_f32_##MR##x##NR,
+
+const nm_tier NM_TIER = {
+    .isa = NM_TIER_ISA,
+    .emulated = VEC_EMULATED,
+    .lanes = VL,
+    .step = DOT_STEP,
+    .act_size = sizeof(act_t),
+    .wt_size = sizeof(wt_t),
+    .act_bias_u8 = ACT_BIAS_U8,
+    .act_bias_s8 = ACT_BIAS_S8,
+    .act_bias_s4 = ACT_BIAS_S4,
+    .mr = TILE_MR,
+    .tile_int = {TILES(ROW_INT)},
+    .tile_grouped = {TILES(ROW_GROUPED)},
+    .tile_f32 = {TILES(ROW_F32)},
+    .depthwise_int = depthwise_int,
+    .depthwise_f32 = depthwise_f32,
+    .stage = stage,
+    .fill = fill,
+    .expand = expand,
+    .expand_block = EXPAND_BLOCK,
+    .window_sums = window_sums,
+    .peak_int = peak_int,
+    .peak_f32 = peak_f32,
+};

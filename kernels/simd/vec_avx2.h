@@ -1,0 +1,143 @@
+/**
+ * Vector layer: 256-bit x86, for the tiers avx2 (16-bit pair products: exact, where vpmaddubsw
+ * would saturate) and avxvnni (byte dot products).
+ */
+#include <simde/x86/avx2.h>
+#include <simde/x86/fma.h>
+
+#define VL 8
+/* Of 16 registers: the accumulators, a weight vector per nr, the broadcast and a product. */
+#define TILES(X) UP_TO_12(X, 1) UP_TO_6(X, 2)
+#define TILE_MR                                                                                    \
+    { 0, 12, 6, 0, 0 }
+
+typedef simde__m256i vi;
+typedef simde__m256 vf;
+typedef simde__m256i vx;
+typedef simde__m256i vw;
+
+#if defined(SIMDE_X86_AVX2_NATIVE) && defined(SIMDE_X86_FMA_NATIVE)
+#define VEC_EMULATED false
+#else
+#define VEC_EMULATED true
+#endif
+
+INLINE vi vi_set1(int32_t x) { return simde_mm256_set1_epi32(x); }
+INLINE vi vi_load(const int32_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE vi vi_add(vi a, vi b) { return simde_mm256_add_epi32(a, b); }
+INLINE vi vi_sub(vi a, vi b) { return simde_mm256_sub_epi32(a, b); }
+INLINE vi vi_mul(vi a, vi b) { return simde_mm256_mullo_epi32(a, b); }
+INLINE vi vi_and(vi a, vi b) { return simde_mm256_and_si256(a, b); }
+INLINE vi vi_min(vi a, vi b) { return simde_mm256_min_epi32(a, b); }
+INLINE vi vi_max(vi a, vi b) { return simde_mm256_max_epi32(a, b); }
+INLINE vi vi_sllv(vi a, vi n) { return simde_mm256_sllv_epi32(a, n); }
+INLINE vi vi_srav(vi a, vi n) { return simde_mm256_srav_epi32(a, n); }
+/* a > b ? 1 : 0 */
+INLINE vi vi_gt(vi a, vi b) { return simde_mm256_srli_epi32(simde_mm256_cmpgt_epi32(a, b), 31); }
+
+/* (a * b + 2^30) >> 31 in 64 bits: the doubling high multiply for b >= 0 */
+INLINE vi vi_doubling_high_mul(vi a, vi b) {
+    const vi nudge = simde_mm256_set1_epi64x(1 << 30);
+    const vi even = simde_mm256_add_epi64(simde_mm256_mul_epi32(a, b), nudge);
+    const vi odd = simde_mm256_add_epi64(
+        simde_mm256_mul_epi32(simde_mm256_srli_epi64(a, 32), simde_mm256_srli_epi64(b, 32)), nudge);
+    return simde_mm256_blend_epi32(simde_mm256_srli_epi64(even, 31), simde_mm256_slli_epi64(odd, 1),
+                                   0xAA);
+}
+
+INLINE vf vf_set1(float x) { return simde_mm256_set1_ps(x); }
+INLINE vf vf_load(const float *p) { return simde_mm256_loadu_ps(p); }
+INLINE vf vf_mul(vf a, vf b) { return simde_mm256_mul_ps(a, b); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return simde_mm256_fmadd_ps(a, b, c); }
+/* A NaN in b is kept, as in the reference. */
+INLINE vf vf_min(vf a, vf b) { return simde_mm256_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return simde_mm256_max_ps(a, b); }
+INLINE vf vf_from_i32(vi a) { return simde_mm256_cvtepi32_ps(a); }
+INLINE vi vi_round_f32(vf a) { return simde_mm256_cvtps_epi32(a); }
+
+INLINE void vi_store(int32_t *p, vi a, size_t n) {
+    if (n == VL) {
+        simde_mm256_storeu_si256((simde__m256i *)p, a);
+        return;
+    }
+    int32_t t[VL];
+    simde_mm256_storeu_si256((simde__m256i *)t, a);
+    memcpy(p, t, n * sizeof *p);
+}
+INLINE void vf_store(float *p, vf a, size_t n) {
+    vi_store((int32_t *)p, simde_mm256_castps_si256(a), n);
+}
+/* The low byte of n lanes. */
+INLINE void vi_store_u8(uint8_t *p, vi a, size_t n) {
+    const simde__m256i low = simde_mm256_shuffle_epi8(
+        a, simde_mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4,
+                                 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    const simde__m128i bytes = simde_mm_unpacklo_epi32(simde_mm256_castsi256_si128(low),
+                                                       simde_mm256_extracti128_si256(low, 1));
+    const int64_t t = simde_mm_cvtsi128_si64(bytes);
+    memcpy(p, &t, n);
+}
+
+INLINE vf vf_load_n(const float *p, size_t n) {
+    if (n == VL)
+        return vf_load(p);
+    float t[VL] = {0};
+    memcpy(t, p, n * sizeof *p);
+    return vf_load(t);
+}
+INLINE vi vi_load_s8(const int8_t *p) {
+    int64_t t;
+    memcpy(&t, p, sizeof t);
+    return simde_mm256_cvtepi8_epi32(simde_mm_cvtsi64_si128(t));
+}
+
+#if defined(NM_AVXVNNI)
+
+#define DOT_STEP 4
+#define ACT_BIAS_U8 0
+#define ACT_BIAS_S8 128
+#define ACT_BIAS_S4 8
+typedef uint8_t act_t;
+typedef int8_t wt_t;
+
+INLINE vi vi_load_act(const act_t *p, size_t n) {
+    int64_t t = 0;
+    memcpy(&t, p, n);
+    return simde_mm256_cvtepu8_epi32(simde_mm_cvtsi64_si128(t));
+}
+INLINE vx vx_broadcast(const act_t *p) {
+    int32_t x;
+    memcpy(&x, p, sizeof x);
+    return vi_set1(x);
+}
+INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+/* SIMDe 0.7.4 knows the instruction under AVX512-VNNI only and would emulate it here. */
+INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+
+#else
+
+#define DOT_STEP 2
+#define ACT_BIAS_U8 0
+#define ACT_BIAS_S8 0
+#define ACT_BIAS_S4 0
+typedef int16_t act_t;
+typedef int16_t wt_t;
+
+INLINE vi vi_load_act(const act_t *p, size_t n) {
+    if (n == VL)
+        return simde_mm256_cvtepi16_epi32(simde_mm_loadu_si128((const simde__m128i *)p));
+    int16_t t[VL] = {0};
+    memcpy(t, p, n * sizeof *p);
+    return simde_mm256_cvtepi16_epi32(simde_mm_loadu_si128((const simde__m128i *)t));
+}
+INLINE vx vx_broadcast(const act_t *p) {
+    int32_t x;
+    memcpy(&x, p, sizeof x);
+    return vi_set1(x);
+}
+INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE vi vi_dot(vi acc, vx x, vw w) {
+    return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
+}
+
+#endif

@@ -1,0 +1,87 @@
+/**
+ * Vector layer: 512-bit x86 with AVX512-VNNI. Instructions that SIMDe 0.7.4 does not wrap (masked
+ * narrow stores, conversions) are issued natively: this file is compiled for x86 only.
+ */
+#include <simde/x86/avx512.h>
+
+#define VL 16
+#define DOT_STEP 4
+#define ACT_BIAS_U8 0
+#define ACT_BIAS_S8 128
+#define ACT_BIAS_S4 8
+/* Of 32 registers: the accumulators, a weight vector per nr (the last may be a memory operand) and
+ * the broadcast. */
+#define TILES(X) UP_TO_14(X, 1) UP_TO_14(X, 2) UP_TO_9(X, 3) UP_TO_7(X, 4)
+#define TILE_MR                                                                                    \
+    { 0, 14, 14, 9, 7 }
+
+typedef uint8_t act_t;
+typedef int8_t wt_t;
+typedef simde__m512i vi;
+typedef simde__m512 vf;
+typedef simde__m512i vx; /* DOT_STEP activations, in every lane */
+typedef simde__m512i vw; /* DOT_STEP weights a lane */
+
+#if defined(SIMDE_X86_AVX512VNNI_NATIVE)
+#define VEC_EMULATED false
+#else
+#define VEC_EMULATED true
+#endif
+
+INLINE vi vi_set1(int32_t x) { return simde_mm512_set1_epi32(x); }
+INLINE vi vi_load(const int32_t *p) { return simde_mm512_loadu_si512(p); }
+INLINE vi vi_add(vi a, vi b) { return simde_mm512_add_epi32(a, b); }
+INLINE vi vi_sub(vi a, vi b) { return simde_mm512_sub_epi32(a, b); }
+INLINE vi vi_mul(vi a, vi b) { return simde_mm512_mullo_epi32(a, b); }
+INLINE vi vi_and(vi a, vi b) { return simde_mm512_and_si512(a, b); }
+INLINE vi vi_min(vi a, vi b) { return simde_mm512_min_epi32(a, b); }
+INLINE vi vi_max(vi a, vi b) { return simde_mm512_max_epi32(a, b); }
+INLINE vi vi_sllv(vi a, vi n) { return simde_mm512_sllv_epi32(a, n); }
+INLINE vi vi_srav(vi a, vi n) { return _mm512_srav_epi32(a, n); }
+/* a > b ? 1 : 0 */
+INLINE vi vi_gt(vi a, vi b) {
+    return _mm512_maskz_set1_epi32(simde_mm512_cmpgt_epi32_mask(a, b), 1);
+}
+
+/* (a * b + 2^30) >> 31 in 64 bits: the doubling high multiply for b >= 0 */
+INLINE vi vi_doubling_high_mul(vi a, vi b) {
+    const vi nudge = _mm512_set1_epi64(1 << 30);
+    const vi even = _mm512_add_epi64(simde_mm512_mul_epi32(a, b), nudge);
+    const vi odd = _mm512_add_epi64(
+        simde_mm512_mul_epi32(simde_mm512_srli_epi64(a, 32), simde_mm512_srli_epi64(b, 32)), nudge);
+    return _mm512_mask_blend_epi32(0xAAAA, simde_mm512_srli_epi64(even, 31),
+                                   simde_mm512_slli_epi64(odd, 1));
+}
+
+INLINE vf vf_set1(float x) { return simde_mm512_set1_ps(x); }
+INLINE vf vf_load(const float *p) { return simde_mm512_loadu_ps(p); }
+INLINE vf vf_mul(vf a, vf b) { return simde_mm512_mul_ps(a, b); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return simde_mm512_fmadd_ps(a, b, c); }
+/* A NaN in b is kept, as in the reference. */
+INLINE vf vf_min(vf a, vf b) { return simde_mm512_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return simde_mm512_max_ps(a, b); }
+INLINE vf vf_from_i32(vi a) { return _mm512_cvtepi32_ps(a); }
+INLINE vi vi_round_f32(vf a) { return _mm512_cvtps_epi32(a); }
+
+INLINE simde__mmask16 lanes(size_t n) { return (simde__mmask16)((1u << n) - 1); }
+
+INLINE void vi_store(int32_t *p, vi a, size_t n) { _mm512_mask_storeu_epi32(p, lanes(n), a); }
+INLINE void vf_store(float *p, vf a, size_t n) { _mm512_mask_storeu_ps(p, lanes(n), a); }
+/* The low byte of n lanes. */
+INLINE void vi_store_u8(uint8_t *p, vi a, size_t n) {
+    _mm512_mask_cvtepi32_storeu_epi8(p, lanes(n), a);
+}
+
+INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(lanes(n), p); }
+INLINE vi vi_load_act(const act_t *p, size_t n) {
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes(n), p));
+}
+INLINE vi vi_load_s8(const int8_t *p) { return _mm512_cvtepi8_epi32(simde_mm_loadu_si128(p)); }
+
+INLINE vx vx_broadcast(const act_t *p) {
+    int32_t x;
+    memcpy(&x, p, sizeof x);
+    return simde_mm512_set1_epi32(x);
+}
+INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
+INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }

@@ -1,0 +1,119 @@
+/**
+ * Vector layer: 128-bit Arm, for the tiers neon (widening byte products) and neondot (Armv8.2 dot
+ * products). Activations are signed here: sdot has no mixed-sign form before Armv8.6. Rounding to
+ * nearest even, which SIMDe 0.7.4 does not wrap, is issued natively.
+ */
+#include <simde/arm/neon.h>
+
+#define VL 4
+#define ACT_BIAS_U8 (-128)
+#define ACT_BIAS_S8 0
+#define ACT_BIAS_S4 0
+/* Of 32 registers. */
+#define TILES(X) UP_TO_12(X, 1) UP_TO_12(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4)
+#define TILE_MR                                                                                    \
+    { 0, 12, 12, 8, 6 }
+
+typedef int8_t act_t;
+typedef int8_t wt_t;
+typedef simde_int32x4_t vi;
+typedef simde_float32x4_t vf;
+
+#if defined(SIMDE_ARM_NEON_A64V8_NATIVE)
+#define VEC_EMULATED false
+#else
+#define VEC_EMULATED true
+#endif
+
+INLINE vi vi_set1(int32_t x) { return simde_vdupq_n_s32(x); }
+INLINE vi vi_load(const int32_t *p) { return simde_vld1q_s32(p); }
+INLINE vi vi_add(vi a, vi b) { return simde_vaddq_s32(a, b); }
+INLINE vi vi_sub(vi a, vi b) { return simde_vsubq_s32(a, b); }
+INLINE vi vi_mul(vi a, vi b) { return simde_vmulq_s32(a, b); }
+INLINE vi vi_and(vi a, vi b) { return simde_vandq_s32(a, b); }
+INLINE vi vi_min(vi a, vi b) { return simde_vminq_s32(a, b); }
+INLINE vi vi_max(vi a, vi b) { return simde_vmaxq_s32(a, b); }
+INLINE vi vi_sllv(vi a, vi n) { return simde_vshlq_s32(a, n); }
+INLINE vi vi_srav(vi a, vi n) { return simde_vshlq_s32(a, simde_vnegq_s32(n)); }
+/* a > b ? 1 : 0 */
+INLINE vi vi_gt(vi a, vi b) {
+    return simde_vreinterpretq_s32_u32(simde_vshrq_n_u32(simde_vcgtq_s32(a, b), 31));
+}
+/* (2 * a * b + 2^31) >> 32, which is (a * b + 2^30) >> 31 */
+INLINE vi vi_doubling_high_mul(vi a, vi b) { return simde_vqrdmulhq_s32(a, b); }
+
+INLINE vf vf_set1(float x) { return simde_vdupq_n_f32(x); }
+INLINE vf vf_load(const float *p) { return simde_vld1q_f32(p); }
+INLINE vf vf_mul(vf a, vf b) { return simde_vmulq_f32(a, b); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return simde_vfmaq_f32(c, a, b); }
+INLINE vf vf_min(vf a, vf b) { return simde_vminq_f32(a, b); }
+INLINE vf vf_max(vf a, vf b) { return simde_vmaxq_f32(a, b); }
+INLINE vf vf_from_i32(vi a) { return simde_vcvtq_f32_s32(a); }
+INLINE vi vi_round_f32(vf a) { return vcvtnq_s32_f32(a); }
+
+INLINE void vi_store(int32_t *p, vi a, size_t n) {
+    if (n == VL) {
+        simde_vst1q_s32(p, a);
+        return;
+    }
+    int32_t t[VL];
+    simde_vst1q_s32(t, a);
+    memcpy(p, t, n * sizeof *p);
+}
+INLINE void vf_store(float *p, vf a, size_t n) {
+    vi_store((int32_t *)p, simde_vreinterpretq_s32_f32(a), n);
+}
+/* The low byte of n lanes. */
+INLINE void vi_store_u8(uint8_t *p, vi a, size_t n) {
+    const simde_int16x4_t half = simde_vmovn_s32(a);
+    const simde_int8x8_t bytes = simde_vmovn_s16(simde_vcombine_s16(half, half));
+    int8_t t[8];
+    simde_vst1_s8(t, bytes);
+    memcpy(p, t, n);
+}
+
+INLINE vf vf_load_n(const float *p, size_t n) {
+    float t[VL] = {0};
+    memcpy(t, p, n * sizeof *p);
+    return vf_load(t);
+}
+INLINE vi vi_load_s8(const int8_t *p) {
+    int8_t t[8] = {0};
+    memcpy(t, p, VL);
+    return simde_vmovl_s16(simde_vget_low_s16(simde_vmovl_s8(simde_vld1_s8(t))));
+}
+INLINE vi vi_load_act(const act_t *p, size_t n) {
+    int8_t t[8] = {0};
+    memcpy(t, p, n);
+    return simde_vmovl_s16(simde_vget_low_s16(simde_vmovl_s8(simde_vld1_s8(t))));
+}
+
+#if defined(NM_NEONDOT)
+
+#define DOT_STEP 4
+typedef simde_int8x16_t vx;
+typedef simde_int8x16_t vw;
+
+INLINE vx vx_broadcast(const act_t *p) {
+    int32_t x;
+    memcpy(&x, p, sizeof x);
+    return simde_vreinterpretq_s8_s32(simde_vdupq_n_s32(x));
+}
+INLINE vw vw_load(const wt_t *p) { return simde_vld1q_s8(p); }
+INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vdotq_s32(acc, x, w); }
+
+#else
+
+#define DOT_STEP 2
+typedef simde_int8x8_t vx;
+typedef simde_int8x8_t vw;
+
+INLINE vx vx_broadcast(const act_t *p) {
+    int16_t x;
+    memcpy(&x, p, sizeof x);
+    return simde_vreinterpret_s8_s16(simde_vdup_n_s16(x));
+}
+INLINE vw vw_load(const wt_t *p) { return simde_vld1_s8(p); }
+INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vpadalq_s16(acc, simde_vmull_s8(x, w)); }
+
+#endif

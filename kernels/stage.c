@@ -1,0 +1,78 @@
+/** One copy of the input with its padding filled in and its values in the tier's form. */
+#include "stage.h"
+
+#include <string.h>
+
+static int32_t activation_bias(const nm_conv *conv) {
+    switch (conv->desc.input_type) {
+    case NM_INT8:
+        return conv->tier->act_bias_s8;
+    case NM_INT4:
+        return conv->tier->act_bias_s4;
+    default:
+        return conv->tier->act_bias_u8;
+    }
+}
+
+int32_t nm_staged_zero(const nm_conv *conv) {
+    return conv->desc.input_zero_point + activation_bias(conv);
+}
+
+bool nm_input_is_native(const nm_conv *conv) {
+    const nm_dtype type = conv->desc.input_type;
+    if (type == NM_FLOAT32)
+        return true;
+    return !nm_is_packed(type) && conv->tier->act_size == 1 && activation_bias(conv) == 0;
+}
+
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed) {
+    const nm_conv_desc *d = &conv->desc;
+    const bool padded = d->padding[0] || d->padding[1] || d->padding[2] || d->padding[3];
+    nm_stage stage = {.needed = needed || padded || !nm_input_is_native(conv)};
+    stage.element = d->precision == NM_F32 ? sizeof(float)
+                    : stage.needed         ? conv->tier->act_size
+                                           : 1;
+    stage.height = d->in_height + (stage.needed ? d->padding[0] + d->padding[2] : 0);
+    stage.width = d->in_width + (stage.needed ? d->padding[1] + d->padding[3] : 0);
+    if (stage.needed)
+        stage.bytes =
+            nm_piece(d->batch * stage.height * stage.width * d->in_channels * stage.element +
+                     NM_ACTIVATION_SLACK);
+    return stage;
+}
+
+static void fill(const nm_conv *conv, char *out, size_t count) {
+    if (conv->desc.precision == NM_F32)
+        memset(out, 0, count * sizeof(float));
+    else
+        conv->tier->fill(out, count, nm_staged_zero(conv));
+}
+
+void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
+                   size_t begin, size_t end) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t left = d->padding[1] * d->in_channels, right = d->padding[3] * d->in_channels;
+    const size_t middle = d->in_width * d->in_channels;
+    for (size_t r = begin; r < end; ++r) {
+        const size_t n = r / stage->height, h = r % stage->height - d->padding[0];
+        char *out = staged + r * (left + middle + right) * stage->element;
+        if (h >= d->in_height) {
+            fill(conv, out, left + middle + right);
+            continue;
+        }
+        const size_t first = (n * d->in_height + h) * middle;
+        fill(conv, out, left);
+        out += left * stage->element;
+        if (nm_input_is_native(conv)) {
+            memcpy(out, (const char *)input + first * stage->element, middle * stage->element);
+        } else {
+            const bool packed = nm_is_packed(d->input_type);
+            const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
+                                      .first = packed ? first : 0,
+                                      .count = middle,
+                                      .type = d->input_type};
+            conv->tier->stage(&row, out);
+        }
+        fill(conv, out + middle * stage->element, right);
+    }
+}

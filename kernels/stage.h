@@ -1,0 +1,30 @@
+/**
+ * Staging: the copy of the input that stands before a tier's kernels where the caller's bytes will
+ * not do: padding is filled in with the zero point, nibbles are unpacked, signed and unsigned are
+ * brought to the form that the tier multiplies.
+ */
+#ifndef NM_STAGE_H
+#define NM_STAGE_H
+
+#include "conv.h"
+
+typedef struct nm_stage {
+    bool needed;          /**< else the kernels read the caller's input in place */
+    size_t element;       /**< bytes of an activation as the kernels read it */
+    size_t height, width; /**< as the kernels read it: with padding if staged */
+    size_t bytes;         /**< of workspace, NM_ACTIVATION_SLACK included; 0 if not needed */
+} nm_stage;
+
+/** `needed` asks for a copy where nothing else does. */
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed);
+
+/** Stages rows begin..end of batch * height, so that threads can share the work. */
+void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
+                   size_t begin, size_t end);
+
+/** The input zero point as the kernels see it. */
+int32_t nm_staged_zero(const nm_conv *conv);
+
+static inline bool nm_is_packed(nm_dtype type) { return type == NM_INT4 || type == NM_UINT4; }
+
+#endif

@@ -1,0 +1,125 @@
+/**
+ * The seam between the portable drivers and the code compiled once per ISA tier.
+ *
+ * A tier is one table of microkernels. simd/tier.c is compiled once for each row of tiers.inc, with
+ * that row's compiler flags and vector layer, and exports the table; the drivers (direct.c,
+ * depthwise.c, winograd.c) know nothing of instructions.
+ */
+#ifndef NM_TIER_H
+#define NM_TIER_H
+
+#include "narrowmac.h"
+
+enum {
+    NM_MAX_LANES = 16, /**< most int32 lanes of a vector on any tier */
+    NM_MAX_NR = 4,     /**< most vectors of output channels in a tile */
+    NM_MAX_MR = 14,    /**< most pixels in a tile */
+    /** Elements by which per-channel arrays and panels may be over-read. */
+    NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
+    /** Bytes after the last element of an activation buffer of ours that a kernel may read. */
+    NM_ACTIVATION_SLACK = 64,
+};
+
+/** What becomes of an accumulator; per-channel arrays hold out_channels + NM_CHANNEL_SLACK values.
+ */
+typedef struct nm_epilogue {
+    nm_dtype type;
+    nm_rounding rounding;
+    const float *scale;        /**< float rounding and float output of integers; else NULL */
+    const int32_t *multiplier; /**< TFLite rounding */
+    const int32_t *shift_left, *shift_right;
+    int32_t zero_point;
+    int32_t min, max;       /**< 8-bit and int32 outputs, in output units */
+    float min_f32, max_f32; /**< float outputs; for 8-bit ones, the bounds less the zero point */
+} nm_epilogue;
+
+/**
+ * One tile of a convolution: up to mr pixels x nr vectors of output channels.
+ *
+ * The reduction is a list of segments of contiguous activations. Segment s of pixel m starts
+ * at input + m * pixel_stride + segment[s]; it is read in whole steps of the tier's `step`
+ * elements, the packed weights being zero beyond its true length.
+ */
+typedef struct nm_tile {
+    const void *input;
+    ptrdiff_t pixel_stride; /**< bytes */
+    const ptrdiff_t *segment;
+    size_t segments, steps;    /**< steps per segment */
+    const void *weights;       /**< [segment][step][nr][lanes][step elements] */
+    const void *bias;          /**< int32 or float [nr * lanes]: the accumulators' start */
+    const int32_t *pixel_term; /**< int32 [mr] added to every channel's accumulator, or NULL */
+
+    /** Grouped scales: each segment is a group, with its own start and scale; bias is float. */
+    const int32_t *group_start; /**< [segment][nr * lanes] */
+    const float *group_scale;   /**< [segment][nr * lanes] */
+
+    void *output;            /**< first pixel, first channel of the tile */
+    ptrdiff_t output_stride; /**< bytes from pixel to pixel */
+    size_t channel;          /**< first output channel: index into the epilogue's arrays */
+    size_t channels;         /**< how many are stored, <= nr * lanes */
+    const nm_epilogue *epilogue;
+} nm_tile;
+
+typedef void nm_tile_fn(const nm_tile *tile);
+
+/** A run of pixels of a depthwise row, all channels: lanes are channels. */
+typedef struct nm_depthwise_run {
+    const void *input;      /**< first pixel's first tap, first channel */
+    ptrdiff_t pixel_stride; /**< bytes */
+    const ptrdiff_t *tap;   /**< [taps] byte offsets */
+    size_t taps;
+    /** [channel block of `lanes`][tap][lane] int8 or float; for int4 two taps share a byte, the
+     *  even one in the low nibble. */
+    const void *weights;
+    bool int4;
+    int32_t weight_zero_point;
+    const void *bias; /**< int32 or float [channels + slack] */
+    size_t pixels, channels;
+    void *output;
+    ptrdiff_t output_stride; /**< bytes */
+    const nm_epilogue *epilogue;
+} nm_depthwise_run;
+
+typedef void nm_depthwise_fn(const nm_depthwise_run *run);
+
+/** A run of integer activations to bring into the microkernels' own form. */
+typedef struct nm_stage_row {
+    const void *input; /**< of the run; for packed types, of the whole tensor */
+    size_t first;      /**< packed types: index of the run's first element in `input` */
+    size_t count;
+    nm_dtype type;
+} nm_stage_row;
+
+typedef struct nm_tier {
+    nm_isa isa;
+    bool emulated;
+    size_t lanes;        /**< int32 or float lanes of a vector */
+    size_t step;         /**< activations of one integer step: 4 for byte dot products */
+    size_t act_size;     /**< bytes of one staged integer activation */
+    size_t wt_size;      /**< bytes of one integer weight as the microkernel reads it */
+    int32_t act_bias_u8; /**< what staging adds to a uint8 or uint4 activation */
+    int32_t act_bias_s8; /**< to an int8 one */
+    int32_t act_bias_s4; /**< to an int4 one */
+    /** Most pixels of a tile of that many vectors of output channels; 0: no such tile. */
+    size_t mr[NM_MAX_NR + 1];
+
+    nm_tile_fn *tile_int[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    nm_depthwise_fn *depthwise_int, *depthwise_f32;
+
+    void (*stage)(const nm_stage_row *row, void *output);
+    void (*fill)(void *output, size_t count, int32_t value); /**< staged integer activations */
+    /** Packed nibbles or int8 to the microkernel's weights; count is a multiple of 2 * block. */
+    void (*expand)(const void *packed, bool int4, size_t count, void *weights);
+    size_t expand_block; /**< low nibbles of a block of that many bytes come before the high ones */
+    /** sum[m] = sum of the staged activations of pixel m's window */
+    void (*window_sums)(const nm_tile *tile, size_t pixels, size_t segment_length, int32_t *sum);
+    uint64_t (*peak_int)(uint64_t iterations);
+    uint64_t (*peak_f32)(uint64_t iterations);
+} nm_tier;
+
+/** The tier's table; NULL for NM_ISA_SCALAR and for tiers that this build or CPU lacks. */
+const nm_tier *nm_tier_for(nm_isa isa);
+
+#endif
