@@ -4,7 +4,10 @@
 
 /** argv[0] is the sub-command's name. Returns the exit status (error.h). */
 int cmd_bench(int argc, const char **argv);
+int cmd_compare(int argc, const char **argv);
 int cmd_conv(int argc, const char **argv);
 int cmd_cpuinfo(int argc, const char **argv);
+int cmd_history(int argc, const char **argv);
+int cmd_record(int argc, const char **argv);
 
 #endif

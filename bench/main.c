@@ -15,6 +15,9 @@ static const struct {
     {"cpuinfo", cmd_cpuinfo, "CPU, instruction-set tiers, threads, measured ceilings"},
     {"bench", cmd_bench, "throughput of convolution layers"},
     {"conv", cmd_conv, "one convolution on your own tensors"},
+    {"record", cmd_record, "store results in a history"},
+    {"history", cmd_history, "each benchmark over commits"},
+    {"compare", cmd_compare, "what changed between two builds, and how sure that is"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
