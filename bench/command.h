@@ -3,6 +3,7 @@
 #define BENCH_COMMAND_H
 
 /** argv[0] is the sub-command's name. Returns the exit status (error.h). */
+int cmd_accuracy(int argc, const char **argv);
 int cmd_bench(int argc, const char **argv);
 int cmd_compare(int argc, const char **argv);
 int cmd_conv(int argc, const char **argv);

@@ -2,6 +2,7 @@
 #include "error.h"
 #include "names.h"
 #include "output.h"
+#include "pin.h"
 
 #include <narrowmac.h>
 #include <stdio.h>
@@ -11,9 +12,11 @@ static const struct {
     const char *name;
     int (*run)(int argc, const char **argv);
     const char *summary;
+    bool measures; /**< whether threads are pinned before it runs */
 } commands[] = {
-    {"cpuinfo", cmd_cpuinfo, "CPU, instruction-set tiers, threads, measured ceilings"},
-    {"bench", cmd_bench, "throughput of convolution layers"},
+    {"cpuinfo", cmd_cpuinfo, "CPU, instruction-set tiers, threads, measured ceilings", true},
+    {"accuracy", cmd_accuracy, "error of each precision against TensorFlow, and top-1", true},
+    {"bench", cmd_bench, "throughput of convolution layers", true},
     {"conv", cmd_conv, "one convolution on your own tensors"},
     {"record", cmd_record, "store results in a history"},
     {"history", cmd_history, "each benchmark over commits"},
@@ -51,6 +54,8 @@ int main(int argc, const char **argv) {
     size_t found;
     if (!names_lookup(list, "command", argv[1], &found, &error))
         return report(&error);
+    if (commands[found].measures)
+        pin_threads(argv);
     const int status = commands[found].run(argc - 1, argv + 1);
     const int ended = output_end();
     return status ? status : ended;

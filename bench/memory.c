@@ -2,6 +2,7 @@
 #include "error.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,19 @@ void *need(size_t count, size_t size) { return checked(calloc(count ? count : 1,
 
 void *need_more(void *old, size_t count, size_t size) {
     return checked(reallocarray(old, count ? count : 1, size));
+}
+
+size_t memory_available(void) {
+    FILE *file = fopen("/proc/meminfo", "r");
+    char line[128];
+    size_t kibibytes = SIZE_MAX >> 10;
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "MemAvailable: %zu kB", &kibibytes) == 1)
+            break;
+    }
+    if (file)
+        fclose(file);
+    return kibibytes << 10;
 }
 
 char *need_format(const char *format, ...) {

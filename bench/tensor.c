@@ -1,4 +1,5 @@
 #include "tensor.h"
+#include "memory.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@ size_t dtype_size(nm_dtype type) { return dtypes[type].size; }
 const char *dtype_name(nm_dtype type) { return dtypes[type].name; }
 
 void *aligned_bytes(size_t size) {
-    if (size > SIZE_MAX - 64)
+    // The kernel grants more than there is and kills later: ask before a large piece.
+    enum { LARGE = 256 << 20 };
+    if (size > SIZE_MAX - 64 || (size > LARGE && size > memory_available()))
         return NULL;
     const size_t rounded = (size / 64 + 1) * 64;
     void *bytes = aligned_alloc(64, rounded);

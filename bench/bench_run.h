@@ -1,0 +1,93 @@
+/** A run of `narrowmac bench`: what is timed, and what came of it. */
+#ifndef BENCH_BENCH_RUN_H
+#define BENCH_BENCH_RUN_H
+
+#include "measure.h"
+#include "peer.h"
+#include "stats.h"
+#include "suite.h"
+
+#include <jansson.h>
+
+/** Who computes: a tier of ours, or a peer. */
+struct implementation {
+    const char *name;
+    nm_isa isa;              /**< ours; for a peer, the tier whose ceiling it is held against */
+    const struct peer *peer; /**< NULL for ours */
+};
+
+enum outcome {
+    ROW_WAITING,
+    ROW_MEASURED,
+    ROW_SKIPPED, /**< the implementation has no such convolution */
+    ROW_FAILED,  /**< its output differs from the reference; never timed */
+};
+
+/** One line of the results: SUITE.LAYER/PRECISION/IMPLEMENTATION/threads:N */
+struct row {
+    char *name;
+    const struct suite *suite;
+    const struct layer *layer;
+    nm_precision precision;
+    const struct implementation *implementation;
+    unsigned threads;
+
+    enum outcome outcome;
+    char *message;        /**< why it was skipped or failed, or how the output differs; or NULL */
+    struct runner runner; /**< live only while it is measured; its figures stay */
+    size_t iterations;
+    struct sample *samples; /**< [repetitions] */
+    struct stats real;      /**< seconds */
+    double ceiling; /**< MACs a second of the tier, the median of what was interleaved with it */
+};
+
+/** What a tier reaches on registers, over the whole run. */
+struct ceiling_record {
+    nm_isa isa;
+    nm_precision precision; /**< NM_F32 or NM_W8A8 */
+    unsigned threads;
+    double *rates; /**< MACs a second, one for each repetition of each layer */
+    size_t count;
+};
+
+struct bench {
+    struct suite *suites;
+    size_t suite_count;
+    struct implementation *implementations;
+    size_t implementation_count;
+    struct row *rows; /**< those of a layer and thread count stand together */
+    size_t row_count;
+    struct ceiling_record *ceilings;
+    size_t ceiling_count;
+
+    size_t batch, repetitions;
+    double min_time;
+    nm_algorithm algorithm;
+    unsigned max_threads; /**< for the reference */
+    double noisy_cv;      /**< a row whose coefficient of variation is above is noisy */
+    double started;
+};
+
+/** Measures the rows [first, end) of one layer and thread count, interleaved. False when something
+ *  other than a row's own trouble stops the run. */
+bool bench_measure(struct bench *bench, size_t first, size_t end, struct error *error);
+
+/** End of the group of rows that begins at first. */
+size_t bench_group_end(const struct bench *bench, size_t first);
+
+static inline bool row_noisy(const struct bench *bench, const struct row *row) {
+    return row->real.cv > bench->noisy_cv;
+}
+
+/** MACs a second at the median time. */
+static inline double row_rate(const struct row *row) {
+    return (double)row->runner.macs / row->real.median;
+}
+
+/** The document of --json: Google Benchmark's schema and our counters. New reference. */
+json_t *bench_json(const struct bench *bench, json_t *context);
+
+/** The tables of one suite's rows. */
+void bench_print(const struct bench *bench, const struct suite *suite, FILE *file);
+
+#endif

@@ -1,0 +1,30 @@
+#include "ceiling.h"
+#include "memory.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+/** Enough that a parallel region's start does not count: some 100 us on a fast core. */
+enum { ITERATIONS = 10000 };
+
+struct ceiling {
+    nm_isa isa;
+    nm_precision precision;
+    unsigned threads;
+    uint64_t macs;
+};
+
+static void run(void *state) {
+    struct ceiling *ceiling = state;
+    uint64_t macs = 0;
+#pragma omp parallel num_threads(ceiling->threads) reduction(+ : macs)
+    macs += nm_peak_run(ceiling->isa, ceiling->precision, ITERATIONS);
+    ceiling->macs = macs;
+}
+
+struct runner ceiling_create(nm_isa isa, nm_precision precision, unsigned threads) {
+    struct ceiling *ceiling = need(1, sizeof *ceiling);
+    *ceiling = (struct ceiling){.isa = isa, .precision = precision, .threads = threads};
+    run(ceiling);
+    return (struct runner){.state = ceiling, .run = run, .destroy = free, .macs = ceiling->macs};
+}
