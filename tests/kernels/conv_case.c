@@ -151,7 +151,8 @@ static void make_clamp(nm_conv_desc *d, rng *r, double spread) {
     }
 }
 
-static double square_root_spread(const nm_conv_desc *d, const conv_kind *kind) {
+/** How large sums of random terms are. */
+static double typical_sum(const nm_conv_desc *d, const conv_kind *kind) {
     const double typical = kind->precision == NM_F32    ? 1
                            : kind->precision == NM_W8A8 ? 128 * 64
                            : kind->precision == NM_W4A8 ? 128 * 4
@@ -183,10 +184,12 @@ conv_case conv_case_make(const conv_kind *kind, const conv_spec *spec, uint64_t 
     d->algorithm = kind->algorithm;
 
     const bool is_float = kind->precision == NM_F32;
-    const double spread = square_root_spread(d, kind);
+    const double spread = typical_sum(d, kind);
     if (!is_float) {
         d->input_zero_point = pick_zero_point(&r, kind->input, spec->input_zero);
-        d->weight_zero_point = pick_zero_point(&r, weight_type(kind->precision), spec->weight_zero);
+        if (kind->group_size == 0) /* grouped scales are symmetric */
+            d->weight_zero_point =
+                pick_zero_point(&r, weight_type(kind->precision), spec->weight_zero);
         if (kind->output == NM_INT8 || kind->output == NM_UINT8)
             d->output_zero_point = pick_zero_point(&r, kind->output, ZERO_RANDOM);
         make_scales(&c, &r, spread);

@@ -10,7 +10,8 @@ static bool kind_exists(const conv_kind *k) {
     const bool eight_bits = k->output == NM_INT8 || k->output == NM_UINT8;
     if (k->rounding == NM_ROUNDING_FLOAT && !eight_bits)
         return false; /* rounding is for 8-bit outputs: one kind stands for both */
-    if (k->algorithm == NM_ALGORITHM_WINOGRAD && k->precision != NM_W4A4)
+    /* There is a choice, and so something for auto to choose, at w4a4 only. */
+    if (k->algorithm != NM_ALGORITHM_DIRECT && (k->precision != NM_W4A4 || k->group_size != 0))
         return false;
     if (k->precision == NM_F32)
         return k->input == NM_FLOAT32 && k->output == NM_FLOAT32 && k->group_size == 0;
@@ -19,7 +20,7 @@ static bool kind_exists(const conv_kind *k) {
         return false;
     if (k->group_size == 0)
         return true;
-    return k->precision != NM_W8A8 && k->algorithm != NM_ALGORITHM_WINOGRAD &&
+    return k->precision != NM_W8A8 &&
            (k->output == NM_FLOAT32 || k->rounding == NM_ROUNDING_FLOAT) && k->output != NM_INT32;
 }
 

@@ -12,7 +12,7 @@
 #include "naive.h"
 #include "tap.h"
 
-#define RANDOM_CASES 100
+#define RANDOM_CASES 40
 #define PROPERTY_CASES 20
 
 static void *allocate(size_t bytes) {
