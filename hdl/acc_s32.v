@@ -38,7 +38,7 @@ module acc_s32 #(
   endgenerate
 
   assign sum_d = sum_q + term;
-  assign done  = valid_i && last_i;
+  assign done  = valid_i && last_i && !rst_i;
 
   always @(posedge clk_i) begin
     if (rst_i || clear_i || done) begin
@@ -49,7 +49,7 @@ module acc_s32 #(
     if (done) begin
       acc_q <= sum_d;
     end
-    valid_q <= done && !rst_i;
+    valid_q <= done;
   end
 
   assign valid_o = valid_q;

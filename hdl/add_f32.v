@@ -58,6 +58,7 @@ module add_f32 (
       .Width (27),
       .Levels(5)
   ) u_align (
+      .fill_i  (1'b0),
       .bits_i  ({y_sig1_q, 3'd0}),
       .amount_i(align1_q),
       .bits_o  (aligned)

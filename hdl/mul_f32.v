@@ -117,6 +117,7 @@ module mul_f32 (
       .Width (27),
       .Levels(5)
   ) u_shift (
+      .fill_i  (1'b0),
       .bits_i  ({product4_q[47:22], |product4_q[21:0]}),
       .amount_i(right4_q),
       .bits_o  (shifted)

@@ -1,5 +1,5 @@
-// Logical right shift by 0..2^Levels-1 whose lowest bit is also set if any set bit was shifted out,
-// so that a later rounding sees that the value is not exact. Combinational.
+// Right shift by 0..2^Levels-1, filling with fill_i, whose lowest bit is also set if any set bit was
+// shifted out, so that a later rounding sees that the value is not exact. Combinational.
 
 `default_nettype none
 
@@ -7,6 +7,7 @@ module shift_right_sticky #(
     parameter integer Width  = 27,
     parameter integer Levels = 5    // 1 or more
 ) (
+    input  wire              fill_i,
     input  wire [ Width-1:0] bits_i,
     input  wire [Levels-1:0] amount_i,
     output wire [ Width-1:0] bits_o
@@ -29,7 +30,7 @@ module shift_right_sticky #(
       if (amount_i[k]) begin
         // The lowest bit already holds what was lost before, and is itself lost again.
         lost = |(bits & ~({Width{1'b1}} << (1 << k)));
-        bits = bits >> (1 << k);
+        bits = (bits >> (1 << k)) | (fill_i ? ~({Width{1'b1}} >> (1 << k)) : {Width{1'b0}});
         bits[0] = bits[0] | lost;
       end
     end
