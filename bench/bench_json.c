@@ -35,23 +35,29 @@ static json_t *common(const struct bench *bench, const struct row *row, size_t f
     return object;
 }
 
+/** The share of the ceiling; null where there is none. */
+static json_t *fraction_json(const struct row *row, double rate) {
+    return row->ceiling > 0 ? json_real(rate / row->ceiling) : json_null();
+}
+
 static void add_counters(const struct row *row, json_t *object) {
     const bool known = row->runner.weight_bytes > 0;
     json_object_set_new(object, "label", json_string(row->runner.kernel));
     json_object_set_new(object, "macs", json_integer((json_int_t)row->runner.macs));
-    json_object_set_new(object, "ceiling_macs_per_second", json_real(row->ceiling));
+    json_object_set_new(object, "ceiling_macs_per_second",
+                        row->ceiling > 0 ? json_real(row->ceiling) : json_null());
     json_object_set_new(object, "weight_bytes", bytes_json(row->runner.weight_bytes, known));
     json_object_set_new(object, "workspace_bytes", bytes_json(row->runner.workspace_bytes, known));
     json_object_set_new(object, "plan_seconds", json_real(row->runner.plan_seconds));
     json_object_set_new(object, "copies", json_integer((json_int_t)row->runner.copies));
 }
 
-static void add_figures(json_t *object, double real, double cpu, double rate, double fraction) {
+static void add_figures(json_t *object, double real, double cpu, double rate, json_t *fraction) {
     json_object_set_new(object, "real_time", json_real(real));
     json_object_set_new(object, "cpu_time", json_real(cpu));
     json_object_set_new(object, "time_unit", json_string("ns"));
     json_object_set_new(object, "macs_per_second", json_real(rate));
-    json_object_set_new(object, "ceiling_fraction", json_real(fraction));
+    json_object_set_new(object, "ceiling_fraction", fraction);
 }
 
 static void add_repetitions(const struct bench *bench, const struct row *row, size_t family,
@@ -63,7 +69,7 @@ static void add_repetitions(const struct bench *bench, const struct row *row, si
         json_object_set_new(object, "run_type", json_string("iteration"));
         json_object_set_new(object, "repetition_index", json_integer((json_int_t)r));
         json_object_set_new(object, "iterations", json_integer((json_int_t)row->iterations));
-        add_figures(object, 1e9 * sample->real, 1e9 * sample->cpu, rate, rate / row->ceiling);
+        add_figures(object, 1e9 * sample->real, 1e9 * sample->cpu, rate, fraction_json(row, rate));
         add_counters(row, object);
         json_array_append_new(list, object);
     }
@@ -105,7 +111,7 @@ static void add_aggregates(const struct bench *bench, const struct row *row, siz
         json_object_set_new(object, "aggregate_unit", json_string(ratio ? "percentage" : "time"));
         json_object_set_new(object, "iterations", json_integer((json_int_t)bench->repetitions));
         add_figures(object, unit * pick(&stats[0], names[n]), unit * pick(&stats[1], names[n]),
-                    rate, ratio ? rate : rate / row->ceiling);
+                    rate, ratio ? json_real(rate) : fraction_json(row, rate));
         json_object_set_new(object, "noisy", json_boolean(row_noisy(bench, row)));
         add_counters(row, object);
         json_array_append_new(list, object);

@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+static void percent_cell(struct table *table, bool known, double fraction) {
+    if (known)
+        table_cell(table, "%.0f%%", 100 * fraction);
+    else
+        table_cell(table, "-");
+}
+
 static void print_row(const struct bench *bench, const struct row *row, struct table *table) {
     table_row(table);
     table_cell(table, "%s", row->layer->name);
@@ -17,7 +24,7 @@ static void print_row(const struct bench *bench, const struct row *row, struct t
     table_cell(table, "%.1f", 1e6 * row->real.min);
     table_cell(table, "%.1f%s", 100 * row->real.cv, row_noisy(bench, row) ? "~" : " ");
     table_cell(table, "%.1f", 1e-9 * row_rate(row));
-    table_cell(table, "%.0f%%", 100 * row_rate(row) / row->ceiling);
+    percent_cell(table, row->ceiling > 0, row_rate(row) / row->ceiling);
     if (row->runner.weight_bytes)
         table_cell(table, "%.1f", (double)row->runner.weight_bytes / 1024);
     else
@@ -99,7 +106,8 @@ static struct summary summarize(const struct bench *bench, const struct row *fir
         if (!belongs(&s, row))
             continue;
         mean_add(&s.rate, row_rate(row));
-        mean_add(&s.fraction, row_rate(row) / row->ceiling);
+        if (row->ceiling > 0)
+            mean_add(&s.fraction, row_rate(row) / row->ceiling);
         const struct row *other = counterpart(bench, row, NM_W8A8, row->implementation);
         if (other)
             mean_add(&s.over_w8a8, row_rate(row) / row_rate(other));
@@ -132,7 +140,7 @@ static void print_summary_row(const struct bench *bench, const struct summary *s
     table_cell(table, "%u", s->first->threads);
     table_cell(table, "%zu", s->rate.count);
     table_cell(table, "%.1f", 1e-9 * mean_of(&s->rate));
-    table_cell(table, "%.0f%%", 100 * mean_of(&s->fraction));
+    percent_cell(table, s->fraction.count > 0, mean_of(&s->fraction));
     ratio_cell(table, &s->over_w8a8);
     for (size_t p = 0; p < bench->implementation_count; p++) {
         if (bench->implementations[p].peer)

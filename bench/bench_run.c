@@ -119,16 +119,18 @@ static void group_add_ceiling(struct bench *bench, struct group *group, const st
 }
 
 static struct group group_create(struct bench *bench, struct row *rows, size_t count) {
-    struct group group = {.items = need(3 * count, sizeof *group.items),
+    struct group group = {.items = need(2 * count, sizeof *group.items),
                           .rows = need(count, sizeof(struct row *)),
                           .ceilings = need(count, sizeof(size_t)),
                           .ceiling_runners = need(count, sizeof(struct runner))};
     for (size_t i = 0; i < count; i++) {
         if (rows[i].outcome != ROW_MEASURED)
             continue;
+        group.rows[group.row_count++] = &rows[i];
+        if (!ceiling_known(rows[i].implementation->isa))
+            continue;
         add_ceiling(bench, &rows[i]);
         group_add_ceiling(bench, &group, &rows[i]);
-        group.rows[group.row_count++] = &rows[i];
     }
     for (size_t i = 0; i < group.row_count; i++) {
         group.rows[i]->samples = need(bench->repetitions, sizeof(struct sample));

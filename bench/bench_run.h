@@ -38,7 +38,9 @@ struct row {
     size_t iterations;
     struct sample *samples; /**< [repetitions] */
     struct stats real;      /**< seconds */
-    double ceiling; /**< MACs a second of the tier, the median of what was interleaved with it */
+    /** MACs a second of the tier, the median of what was interleaved; 0 for the scalar reference,
+     *  which has none. */
+    double ceiling;
 };
 
 /** What a tier reaches on registers, over the whole run. */

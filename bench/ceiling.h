@@ -5,8 +5,12 @@
 #include "runner.h"
 
 #include <narrowmac.h>
+#include <stdbool.h>
 
-/** @param precision NM_F32 or, for all integer ones, NM_W8A8. The tier must be available. */
+/** Whether the tier has a ceiling to measure: the scalar reference has none. */
+bool ceiling_known(nm_isa isa);
+
+/** @param precision NM_F32 or, for all integer ones, NM_W8A8. Of a tier that ceiling_known(). */
 struct runner ceiling_create(nm_isa isa, nm_precision precision, unsigned threads);
 
 #endif

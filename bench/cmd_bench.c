@@ -41,7 +41,7 @@ static bool add_suite(struct bench *bench, const char *name, struct error *error
         return false;
     for (size_t i = 0; i < bench->suite_count; i++) {
         if (strcmp(bench->suites[i].name, suite.name) == 0) {
-            fail(error, "--suite: two suites are named '%s'; rename one file", suite.name);
+            error_set(error, "--suite: two suites are named '%s'; rename one file", suite.name);
             suite_destroy(&suite);
             return false;
         }
@@ -80,6 +80,15 @@ static bool check_peer(const struct peer *peer, struct error *error) {
                 peer->name, peer->package);
 }
 
+/** Whether the tier is listed already, as auto and by its name. */
+static bool find_tier(const struct bench *bench, nm_isa isa) {
+    for (size_t i = 0; i < bench->implementation_count; i++) {
+        if (bench->implementations[i].isa == isa)
+            return true;
+    }
+    return false;
+}
+
 static bool choose_implementations(struct bench *bench, const struct options *options,
                                    struct error *error) {
     const size_t count = options->isas.count + options->peers.count;
@@ -92,8 +101,9 @@ static bool choose_implementations(struct bench *bench, const struct options *op
         if (!check_isa(isa, error))
             return false;
         best = isa > best ? isa : best;
-        bench->implementations[bench->implementation_count++] =
-            (struct implementation){.name = nm_isa_name(isa), .isa = isa};
+        if (!find_tier(bench, isa))
+            bench->implementations[bench->implementation_count++] =
+                (struct implementation){.name = nm_isa_name(isa), .isa = isa};
     }
     for (size_t i = 0; i < options->peers.count; i++) {
         const struct peer *peer = peers[options->peers.value[i]];
@@ -190,7 +200,7 @@ static bool store(const struct bench *bench, const struct options *options, json
     json_t *document = bench_json(bench, context);
     const bool good =
         (!options->json || output_json(options->json, document, error)) &&
-        (!options->record || history_record(options->record, document, "bench", error));
+        (!options->record || history_record(options->record, document, "narrowmac bench", error));
     json_decref(document);
     return good;
 }
@@ -223,6 +233,18 @@ static void destroy(struct bench *bench) {
     free(bench->suites);
 }
 
+/** What cannot be written is better known before the measurement. */
+static bool check_outputs(const struct options *options, struct error *error) {
+    struct history history;
+    if (options->json && !output_check(options->json, error))
+        return false;
+    if (!options->record)
+        return true;
+    const bool good = history_open(options->record, HISTORY_WRITE, &history, error);
+    history_close(&history);
+    return good;
+}
+
 static int execute(struct bench *bench, const struct options *options) {
     struct error error;
     if (!read_suites(bench, options->suites, &error) ||
@@ -233,6 +255,8 @@ static int execute(struct bench *bench, const struct options *options) {
             puts(bench->rows[i].name);
         return EXIT_DONE;
     }
+    if (!check_outputs(options, &error))
+        return report(&error);
     json_t *context = context_create(); // before the load that we make
     const bool to_stdout = options->json && strcmp(options->json, "-") == 0;
     const bool good = run(bench, !to_stdout, &error) && store(bench, options, context, &error);
@@ -246,8 +270,8 @@ int cmd_bench(int argc, const char **argv) {
         .precisions = {4, {NM_F32, NM_W8A8, NM_W4A8, NM_W4A4}},
         .isas = {1, {NM_ISA_AUTO}},
         .threads = {cpu_count() > 1 ? 2 : 1, {1, cpu_count()}},
-        .repetitions = 9,
-        .min_time = 0.02,
+        .repetitions = 15,
+        .min_time = 0.01,
         .batch = 1,
     };
     const struct cli cli = {
@@ -269,10 +293,10 @@ int cmd_bench(int argc, const char **argv) {
                  .max = 65536},
                 {"peers", CLI_CHOICES, &options.peers, "NAME,..",
                  "Other libraries beside ours: onednn, xnnpack", .choices = peer_names()},
-                {"repetitions", CLI_SIZE, &options.repetitions, "N", "Default 9", .min = 1,
+                {"repetitions", CLI_SIZE, &options.repetitions, "N", "Default 15", .min = 1,
                  .max = 10000},
                 {"min-time", CLI_NUMBER, &options.min_time, "SEC",
-                 "Least time of a repetition; default 0.02", .min = 1e-6, .max = 3600},
+                 "Least time of a repetition; default 0.01", .min = 1e-6, .max = 3600},
                 {"list", CLI_FLAG, &options.list, NULL, "Print the rows' names and time nothing"},
                 {"json", CLI_STRING, &options.json, "FILE",
                  "Google Benchmark JSON; '-' is standard output, without the tables"},

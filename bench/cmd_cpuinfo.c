@@ -29,12 +29,12 @@ struct options {
 
 static const char *kind(nm_precision precision) { return precision == NM_F32 ? "f32" : "int8"; }
 
-/** The ceilings to measure: every native tier, f32 and int8, one thread and all. */
+/** The ceilings to measure: every tier that has one, f32 and int8, one thread and all. */
 static size_t list_ceilings(struct measured_ceiling *list) {
     const unsigned all = cpu_count();
     size_t count = 0;
     for (int isa = NM_ISA_AUTO + 1; isa < NM_ISA_COUNT; isa++) {
-        if (!nm_isa_available((nm_isa)isa))
+        if (!nm_isa_available((nm_isa)isa) || !ceiling_known((nm_isa)isa))
             continue;
         for (int wide = 0; wide < (all > 1 ? 2 : 1); wide++) {
             const unsigned threads = wide ? all : 1;

@@ -119,6 +119,17 @@ void output_discard(struct output *output) {
     release(output);
 }
 
+bool output_check(const char *path, struct error *error) {
+    struct output output;
+    struct stat status;
+    if (strcmp(path, "-") == 0 || (stat(path, &status) == 0 && S_ISFIFO(status.st_mode)))
+        return true;
+    if (!output_open(&output, path, error))
+        return false;
+    output_discard(&output);
+    return true;
+}
+
 bool output_json(const char *path, const struct json_t *document, struct error *error) {
     struct output output;
     if (!output_open(&output, path, error))

@@ -19,6 +19,9 @@ struct output {
 /** Opens PATH for writing; "-" is stdout. The file that is there stays until output_commit(). */
 bool output_open(struct output *output, const char *path, struct error *error);
 
+/** Fails now where output_open() would fail later: before long work. Changes nothing. */
+bool output_check(const char *path, struct error *error);
+
 /** Flushes to the disk and moves the file into place. Closes the output either way. */
 bool output_commit(struct output *output, struct error *error);
 
