@@ -1,0 +1,290 @@
+"""The command line: writes a plan, runs the workflow on it, collects the results."""
+
+import argparse
+import ctypes
+import datetime
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, NoReturn
+
+from fpga import results
+from fpga.files import FlowError, read_json
+from fpga.plan import Plan
+from fpga.tables import HERE, Row, find, load_designs, load_targets
+from fpga.toolchain import OWNER, ROOT, TOOLCHAINS, command, recorded_version, tools_for
+
+STEP = re.compile(r"(\d+) of (\d+) steps")
+PR_SET_PDEATHSIG = 1
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"fpga: arguments: {message}; see tools/fpga --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def whole(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 9999")
+    return int(text)
+
+
+def parser() -> Parser:
+    p = Parser(
+        prog="tools/fpga",
+        description="Takes designs through synthesis, place and route on FPGA targets and prints "
+        "LUT, FF, carry, DSP, BRAM and Fmax over seeds. Resumes where a killed run stopped.",
+        epilog="Exit status: 0 done (a design that does not fit is a result); 1 a check failed; "
+        "2 bad usage or bad input. --fit and --asic run alone, and with --quick beside the quick "
+        "set; a section that is not run is kept from the output file.",
+    )
+    names = "comma-separated names (default: all; --list shows them)"
+    p.add_argument("--designs", metavar="D,..", help=names)
+    p.add_argument("--targets", metavar="T,..", help=names)
+    p.add_argument("--seeds", type=whole, default=5, metavar="N",
+                   help="place-and-route seeds 1..N (default: 5)")  # fmt: skip
+    p.add_argument("--jobs", type=whole, default=len(os.sched_getaffinity(0)), metavar="N",
+                   help="jobs at a time (default: the processors)")  # fmt: skip
+    p.add_argument("--toolchain", choices=TOOLCHAINS, default="yowasp",
+                   help="yowasp: the pinned packages (default); native: what is on PATH")  # fmt: skip
+    p.add_argument("--quick", action="store_true", help="the MACs on the small targets only")
+    p.add_argument("--fit", action="store_true", help="grow arrays until the device is full")
+    p.add_argument("--asic", action="store_true", help="standard cells: area, slack, power")
+    p.add_argument("--list", action="store_true", help="list designs and targets, and stop")
+    p.add_argument("--output", type=Path, metavar="FILE",
+                   help="results (default: results.json in the build folder)")  # fmt: skip
+    p.add_argument("--build", type=Path, default=ROOT / "build" / "fpga", metavar="DIR",
+                   help="work folder (default: build/fpga)")  # fmt: skip
+    p.add_argument("--design-table", type=Path, default=HERE / "designs.toml", metavar="FILE",
+                   help="a table of your own, as fpga/designs.toml")  # fmt: skip
+    p.add_argument("--target-table", type=Path, default=HERE / "targets.toml", metavar="FILE",
+                   help="a table of your own, as fpga/targets.toml")  # fmt: skip
+    p.add_argument("--executor", default="local", metavar="NAME",
+                   help="Snakemake executor plugin, such as slurm (default: local)")  # fmt: skip
+    return p
+
+
+def select(table: dict[str, Row], names: str | None, quick: bool, kind: str) -> list[Row]:
+    if names is not None:
+        return find(table, [name for name in names.split(",") if name], kind)
+    return [row for row in table.values() if row["quick"] or not quick]
+
+
+def make_plan(args: argparse.Namespace) -> Plan:
+    designs = select(load_designs(args.design_table), args.designs, args.quick, "design")
+    targets = select(load_targets(args.target_table), args.targets, args.quick, "target")
+    # A target without DSP blocks is left out for the designs that need them, unless asked for.
+    pairs = [
+        [target["name"], design["name"]]
+        for target in targets
+        for design in designs
+        if args.designs or design["multiplier"] == "lut" or target["dsp"]
+    ]
+    alone = (args.fit or args.asic) and not args.quick
+    if not pairs and not (args.asic and alone):
+        raise FlowError("nothing to run", "no design for these targets", "see tools/fpga --list")
+    return Plan(
+        build=str(args.build.resolve()),
+        toolchain=args.toolchain,
+        designs={row["name"]: row for row in designs},
+        targets={row["name"]: row for row in targets},
+        pairs=pairs,
+        seeds=args.seeds,
+        route=not alone,
+        fit=args.fit,
+        asic=args.asic,
+    )
+
+
+def print_list(args: argparse.Namespace) -> None:
+    designs, targets = load_designs(args.design_table), load_targets(args.target_table)
+    print(results.table(
+        ["design", "precision", "multiplier", "MACs/cycle", "quick"],
+        [[d["name"], d["precision"], d["multiplier"], d["macs_per_cycle"],
+          "yes" if d["quick"] else "no"] for d in designs.values()], left=3))  # fmt: skip
+    print()
+    print(results.table(
+        ["target", "device", "LUT", "DSP", "MHz wanted", "quick"],
+        [[t["name"], t["device"], t["lut"], t["dsp"], t["frequency_mhz"],
+          "yes" if t["quick"] else "no"] for t in targets.values()], left=2))  # fmt: skip
+
+
+def lock(folder: Path) -> IO[str]:
+    """Held until this process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise FlowError(folder, "another run is using it", "wait, or give --build DIR") from None
+    return file
+
+
+def drop_damaged(paths: list[Path]) -> None:
+    """A result that does not parse (a power cut, a meddling hand) is made anew."""
+    for path in paths:
+        try:
+            if path.exists():
+                json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            print(f"fpga: {path}: damaged; making it anew", file=sys.stderr)
+            path.unlink()
+
+
+class Progress:
+    """One line on a terminal; elsewhere a line every half minute."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.shown = self.start
+        self.terminal = sys.stderr.isatty()
+
+    def step(self, done: str, total: str) -> None:
+        now = time.monotonic()
+        if self.terminal or now - self.shown > 30 or done == total:
+            self.shown = now
+            end = "\n" if not self.terminal or done == total else "\r"
+            text = f"fpga: {done} of {total} steps, {now - self.start:.0f} s"
+            print(text, end=end, file=sys.stderr, flush=True)
+
+
+def snakemake(plan: Plan, plan_file: Path, jobs: int, executor: str) -> int:
+    """Runs the workflow; its whole output goes to snakemake.log."""
+    arguments = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(HERE / "Snakefile"),
+        "--directory", plan.build, "--config", f"plan={plan_file}", "--nocolor", "--nolock",
+        "--cores" if executor == "local" else "--jobs", str(jobs), "--executor", executor,
+        "--scheduler", "greedy", "--keep-going", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "params", "input",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    if executor == "local":
+        environment[OWNER] = str(os.getpid())
+    libc = ctypes.CDLL(None)
+    progress = Progress()
+    with (
+        (Path(plan.build) / "snakemake.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            arguments,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            log.write(line)
+            if line.startswith("fpga: "):
+                print(line, end="", file=sys.stderr)
+            elif match := STEP.match(line):
+                progress.step(match[1], match[2])
+    return process.returncode
+
+
+def first_use_note(plan: Plan, tools: list[str]) -> None:
+    fresh = [tool for tool in tools if not plan.tool_file(tool).exists()]
+    if plan.toolchain == "yowasp" and fresh:
+        print(
+            f"fpga: the first call of a YoWASP tool compiles it, once ({', '.join(fresh)}; "
+            "Yosys takes a minute or two)",
+            file=sys.stderr,
+        )
+
+
+def context(plan: Plan, tools: list[str], seconds: float) -> Row:
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["tools/fpga", *sys.argv[1:]]),
+        "toolchain": plan.toolchain,
+        "tools": {
+            tool: recorded_version(plan.tool_file(tool))
+            for tool in tools
+            if plan.tool_file(tool).exists()
+        },
+        "seeds": plan.seeds,
+        "seconds": round(seconds, 1),
+    }
+
+
+def verdict(runs: list[Row], fit: list[Row]) -> int:
+    """Prints a line a failed check; 2 for bad input or a failing machine, 1 for a failed check."""
+    failures = [row for row in runs + fit if row["status"] not in ("ok", "does_not_fit")]
+    lines = {
+        f"fpga: {row['design']} on {row['target']}: {row['reason']}; "
+        + ("mend the Verilog" if row["status"] == "synthesis_failed" else "see build/fpga")
+        for row in failures
+    }
+    for line in sorted(lines):
+        print(line, file=sys.stderr)
+    if any(row["status"] in ("synthesis_failed", "not_run") for row in failures):
+        return 2
+    return 1 if failures else 0
+
+
+def execute(args: argparse.Namespace) -> int:
+    plan = make_plan(args)
+    tools = []
+    if plan.route or plan.fit:
+        tools = tools_for({target["family"] for target in plan.targets.values()})
+    for tool in tools:
+        command(plan.toolchain, tool)
+    held = lock(Path(plan.build))
+    start = time.monotonic()
+    drop_damaged(plan.result_files() + [plan.tool_file(tool) for tool in tools])
+    plan_file = Path(plan.build) / "plan.json"
+    plan.save(plan_file)
+    first_use_note(plan, tools)
+    code = snakemake(plan, plan_file, args.jobs, args.executor)
+    held.close()
+
+    sections: dict[str, list[Row]] = {}
+    if plan.route:
+        sections["runs"] = results.collect_runs(plan)
+        sections["summary"] = results.summarize(sections["runs"])
+    if plan.fit:
+        paths = [plan.fit_row(*pair) for pair in plan.pairs]
+        sections["fit"] = [read_json(path) for path in paths if path.exists()]
+    if plan.asic and plan.asic_results().exists():
+        sections["asic"] = read_json(plan.asic_results())
+    output = args.output or Path(plan.build) / "results.json"
+    results.write(output, context(plan, tools, time.monotonic() - start), sections)
+    if plan.route:
+        print(results.summary_table(sections["summary"]))
+    if plan.fit:
+        print(results.fit_table(sections["fit"]))
+    if plan.asic and "asic" in sections:
+        print(results.asic_table(sections["asic"]))
+    status = verdict(sections.get("runs", []), sections.get("fit", []))
+    if code != 0 and status == 0:
+        log = Path(plan.build) / "snakemake.log"
+        print(f"fpga: workflow: ended with status {code}; see {log}", file=sys.stderr)
+        return 2
+    return status
+
+
+def main() -> int:
+    args = parser().parse_args()
+    try:
+        if args.list:
+            print_list(args)
+            return 0
+        return execute(args)
+    except (FlowError, OSError) as error:
+        print(f"fpga: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fpga: interrupted: nothing is lost; run again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Errors in one line, and files that are either whole or absent."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class FlowError(Exception):
+    """What the user reads: WHAT: WHY; REMEDY."""
+
+    def __init__(self, what: object, why: object, remedy: str) -> None:
+        super().__init__(f"{what}: {why}; {remedy}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a temporary file and renames it, so that a kill leaves the old file or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FlowError(path, error, "remove it and run again") from None
