@@ -53,6 +53,14 @@ size_t nm_tensor_bytes(nm_dtype type, size_t n) {
     }
 }
 
+void nm_compress_int4(const void *values, size_t count, size_t block, void *packed) {
+    const uint8_t *from = values;
+    uint8_t *restrict to = packed;
+    for (size_t i = 0; i < count; i += 2 * block, from += 2 * block, to += block)
+        for (size_t j = 0; j < block; ++j)
+            to[j] = (uint8_t)((from[j] & 15) | from[block + j] << 4);
+}
+
 unsigned nm_useful_threads(const nm_conv *conv, unsigned threads) {
     /* Below this, waking another thread costs more than it saves: about ten microseconds' work. */
     enum { MACS_PER_THREAD = 2000000 };

@@ -55,6 +55,10 @@ static inline bool nm_is_int4(const nm_conv *conv) {
 /** Weight k (flattened HWI) of output channel o, sign-extended; integer precisions. */
 int32_t nm_weight_at(const nm_conv *conv, const void *weights, size_t o, size_t k);
 
+/** Packs `count` values, a multiple of 2 * block, two a byte in the order that nm_tier.expand
+ *  undoes. */
+void nm_compress_int4(const void *values, size_t count, size_t block, void *packed);
+
 /** How many of `threads` a run of that many MACs keeps busy. */
 unsigned nm_useful_threads(const nm_conv *conv, unsigned threads);
 

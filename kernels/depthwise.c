@@ -1,58 +1,103 @@
 /**
- * Depthwise convolution: one filter a channel, lanes are channels. Each output row is one run of a
- * tier's depthwise kernel; threads take equal numbers of rows.
+ * Depthwise convolution: one filter a channel, lanes are channels. Threads take equal numbers of
+ * output rows; within its rows a thread goes block of channels by block of channels, so that a
+ * block's weights (expanded from nibbles where they are packed) stay near.
+ *
+ * Padding costs no copy: rows that do not exist point to one row of zero points, and the kernels
+ * know which columns exist. Only packed activations are staged, to bytes.
  */
-#include "stage.h"
+#include "conv.h"
 
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct depthwise_plan {
-    nm_stage stage;
-    size_t taps;
-    ptrdiff_t *tap; /* byte offsets */
-    void *weights;  /* see nm_depthwise_run */
-    void *bias;
+    size_t element; /* bytes of an activation as the kernels read it */
+    size_t block;   /* channels */
+    size_t blocks;
+    size_t block_weights; /* elements, as the kernel reads them */
+    size_t block_bytes;   /* as kept */
+    bool expand;
+    void *weights; /* [block], see nm_depthwise_run */
+    void *bias;    /* [block], likewise */
+    float *scale;  /* [block], or NULL */
+    uint8_t pad, flip;
 } depthwise_plan;
 
 static bool supports(const nm_conv *conv) {
-    return conv->tier && conv->group_in == 1 && conv->group_out == 1 && !conv->desc.group_size;
+    /* A weight zero point would need the sums of each window: the direct kernels have them. */
+    return conv->tier && conv->group_in == 1 && conv->group_out == 1 && !conv->desc.group_size &&
+           !conv->desc.weight_zero_point;
 }
 
 static void destroy(void *opaque) {
     depthwise_plan *plan = opaque;
-    free(plan->tap);
     free(plan->weights);
     free(plan->bias);
+    free(plan->scale);
     free(plan);
 }
 
-/** Packs one channel's filter and folds zero points into its bias. */
-static void pack_channel(const nm_conv *conv, depthwise_plan *plan, size_t c, const void *source,
-                         const void *bias) {
+static bool is_float(const nm_conv *conv) { return conv->desc.precision == NM_F32; }
+
+static bool is_packed(const nm_conv *conv) { return conv->desc.precision == NM_W4A4; }
+
+/** Where channel c of a block stands in the lanes of its vectors. */
+static size_t lane_of(const nm_conv *conv, size_t c) {
+    if (is_float(conv))
+        return c;
+    const size_t group = 4 * conv->tier->depthwise_vectors;
+    return c % group / 4 * conv->tier->lanes + c / group * 4 + c % 4;
+}
+
+/** Index of tap (kh, kw)'s weight for lane `lane`, in elements of a block. */
+static size_t weight_index(const nm_conv *conv, size_t kh, size_t kw, size_t lane) {
+    const nm_tier *tier = conv->tier;
+    if (is_float(conv))
+        return (kh * conv->desc.kernel_width + kw) * tier->lanes + lane;
+    const size_t groups = nm_ceil_div(conv->desc.kernel_height, tier->step);
+    const size_t lanes = tier->depthwise_vectors * tier->lanes;
+    return ((kw * groups + kh / tier->step) * lanes + lane) * tier->step + kh % tier->step;
+}
+
+/** Packs one channel of a block, as bytes or floats, and folds the zero point into its start. */
+static void pack_channel(const nm_conv *conv, depthwise_plan *plan, size_t channel,
+                         const void *source, const void *bias, void *block_weights) {
     const nm_conv_desc *d = &conv->desc;
-    const size_t lanes = conv->tier->lanes, block = c / lanes, lane = c % lanes;
-    if (d->precision == NM_F32) {
-        for (size_t t = 0; t < plan->taps; ++t)
-            ((float *)plan->weights)[(block * plan->taps + t) * lanes + lane] =
-                ((const float *)source)[c * plan->taps + t];
-        ((float *)plan->bias)[c] = bias ? ((const float *)bias)[c] : 0.0f;
+    const size_t lane = lane_of(conv, channel % plan->block);
+    const size_t slot = channel / plan->block * plan->block + lane;
+    const size_t taps = d->kernel_height * d->kernel_width;
+    uint32_t sum = 0;
+    for (size_t t = 0; t < taps; ++t) {
+        const size_t i = weight_index(conv, t / d->kernel_width, t % d->kernel_width, lane);
+        if (is_float(conv)) {
+            ((float *)block_weights)[i] = ((const float *)source)[channel * taps + t];
+        } else {
+            const int32_t w = nm_weight_at(conv, source, channel, t);
+            ((int8_t *)block_weights)[i] = (int8_t)w;
+            sum += (uint32_t)w;
+        }
+    }
+    if (is_float(conv)) {
+        ((float *)plan->bias)[slot] = bias ? ((const float *)bias)[channel] : 0.0f;
         return;
     }
-    const size_t bytes = nm_is_int4(conv) ? nm_ceil_div(plan->taps, 2) : plan->taps;
-    uint8_t *weights = (uint8_t *)plan->weights + block * bytes * lanes + lane;
-    uint32_t sum = 0;
-    for (size_t t = 0; t < plan->taps; ++t) {
-        const int32_t w = nm_weight_at(conv, source, c, t);
-        if (nm_is_int4(conv))
-            weights[t / 2 * lanes] |= (uint8_t)((w & 15) << (t % 2 * 4));
-        else
-            weights[t * lanes] = (uint8_t)w;
-        sum += (uint32_t)(w - d->weight_zero_point);
-    }
-    const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[c] : 0;
-    ((int32_t *)plan->bias)[c] = (int32_t)(start - (uint32_t)nm_staged_zero(conv) * sum);
+    const int32_t zero = conv->tier->depthwise_sign ? (int8_t)plan->pad : plan->pad;
+    const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[channel] : 0;
+    ((int32_t *)plan->bias)[slot] = (int32_t)(start - (uint32_t)zero * sum);
+    if (plan->scale)
+        plan->scale[slot] = conv->epilogue.scale[channel];
+}
+
+static void name_kernel(nm_conv *conv, const depthwise_plan *plan) {
+    static const char *const types[NM_PRECISION_COUNT] = {"f32", "8s8", "8s4", "4s4"};
+    const nm_dtype type = conv->desc.input_type;
+    snprintf(conv->kernel, sizeof conv->kernel, "%s%s_depthwise_%zu__%s",
+             is_float(conv)                       ? ""
+             : type == NM_INT8 || type == NM_INT4 ? "s"
+                                                  : "u",
+             types[conv->desc.precision], plan->block, nm_isa_name(conv->tier->isa));
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -62,88 +107,157 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     if (!plan)
         return NM_OUT_OF_MEMORY;
     conv->plan = plan;
-    plan->stage = nm_stage_plan(conv, false);
-    plan->taps = d->kernel_height * d->kernel_width;
-    plan->tap = nm_alloc(plan->taps * sizeof *plan->tap);
-    const size_t filters = nm_round_up(d->out_channels, tier->lanes);
-    const size_t bytes = filters * (d->precision == NM_F32 ? plan->taps * sizeof(float)
-                                    : nm_is_int4(conv)     ? nm_ceil_div(plan->taps, 2)
-                                                           : plan->taps);
-    plan->weights = nm_alloc(bytes + tier->lanes);
-    plan->bias = nm_alloc((d->out_channels + NM_CHANNEL_SLACK) * 4);
-    if (!plan->tap || !plan->weights || !plan->bias)
+    const bool is_signed = d->input_type == NM_INT8 || d->input_type == NM_INT4;
+    plan->element = is_float(conv) ? sizeof(float) : 1;
+    plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
+    plan->pad = (uint8_t)d->input_zero_point ^ plan->flip;
+    plan->block = is_float(conv) ? tier->lanes : tier->depthwise_vectors * tier->lanes;
+    plan->blocks = nm_ceil_div(d->out_channels, plan->block);
+    plan->expand = !is_float(conv) && (nm_is_int4(conv) || tier->wt_size != 1);
+    const size_t used =
+        weight_index(conv, d->kernel_height - 1, d->kernel_width - 1, plan->block - 1) + 1;
+    plan->block_weights = nm_is_int4(conv) ? nm_round_up(used, 2 * tier->expand_block)
+                                           : nm_round_up(used, tier->step);
+    plan->block_bytes =
+        nm_is_int4(conv) ? plan->block_weights / 2 : plan->block_weights * plan->element;
+    const size_t channels = plan->blocks * plan->block;
+    plan->weights = nm_alloc(plan->blocks * plan->block_bytes);
+    plan->bias = nm_alloc(channels * 4);
+    const bool to_bytes = d->output_type == NM_INT8 || d->output_type == NM_UINT8;
+    const bool scaled = to_bytes && d->rounding == NM_ROUNDING_FLOAT;
+    plan->scale = scaled ? nm_alloc(channels * 4) : NULL;
+    char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
+    if (!plan->weights || !plan->bias || (scaled && !plan->scale) ||
+        (nm_is_int4(conv) && !values)) {
+        free(values);
         return NM_OUT_OF_MEMORY;
-    for (size_t t = 0; t < plan->taps; ++t) {
-        const size_t h = t / d->kernel_width * d->dilation[0];
-        const size_t w = t % d->kernel_width * d->dilation[1];
-        plan->tap[t] =
-            (ptrdiff_t)((h * plan->stage.width + w) * d->in_channels * plan->stage.element);
     }
-    for (size_t c = 0; c < d->out_channels; ++c)
-        pack_channel(conv, plan, c, weights, bias);
-    conv->info.weight_bytes += bytes + d->out_channels * 4;
-    static const char *const types[NM_PRECISION_COUNT] = {"f32", "8s8", "8s4", "4s4"};
-    const char *sign = d->precision == NM_F32                                 ? ""
-                       : d->input_type == NM_INT8 || d->input_type == NM_INT4 ? "s"
-                                                                              : "u";
-    snprintf(conv->kernel, sizeof conv->kernel, "%s%s_depthwise_4x%zu__%s", sign,
-             types[d->precision], tier->lanes, nm_isa_name(tier->isa));
+    conv->info.weight_bytes += plan->blocks * plan->block_bytes + channels * (scaled ? 8 : 4);
+    for (size_t b = 0; b < plan->blocks; ++b) {
+        char *const packed = (char *)plan->weights + b * plan->block_bytes;
+        if (values)
+            memset(values, 0, plan->block_weights);
+        const size_t end = (b + 1) * plan->block;
+        for (size_t c = b * plan->block; c < end && c < d->out_channels; ++c)
+            pack_channel(conv, plan, c, weights, bias, values ? values : packed);
+        if (values)
+            nm_compress_int4(values, plan->block_weights, tier->expand_block, packed);
+    }
+    free(values);
+    name_kernel(conv, plan);
     return NM_OK;
 }
 
-static size_t workspace_size(const nm_conv *conv, unsigned threads) {
-    (void)threads;
-    return ((const depthwise_plan *)conv->plan)->stage.bytes;
+/** Workspace: unpacked activations, a row of zero points, then each thread's expanded weights. */
+static size_t unpacked_bytes(const nm_conv *conv) {
+    const nm_conv_desc *d = &conv->desc;
+    return is_packed(conv) ? nm_piece(d->batch * d->in_height * d->in_width * d->in_channels) : 0;
 }
 
-/** Output rows begin..end of batch * out_height. */
-static void run_rows(const nm_conv *conv, const depthwise_plan *plan, const char *input,
-                     char *output, size_t begin, size_t end) {
+static size_t zero_row_bytes(const nm_conv *conv, const depthwise_plan *plan) {
+    return nm_piece(conv->desc.in_width * conv->desc.in_channels * plan->element);
+}
+
+static size_t expanded_bytes(const nm_conv *conv, const depthwise_plan *plan) {
+    return plan->expand ? nm_piece(plan->block_weights * conv->tier->wt_size) : 0;
+}
+
+/** A thread's list of row pointers. */
+static size_t list_bytes(const nm_conv *conv) {
+    return nm_piece(conv->desc.kernel_height * sizeof(char *));
+}
+
+static size_t workspace_size(const nm_conv *conv, unsigned threads) {
+    const depthwise_plan *plan = conv->plan;
+    return unpacked_bytes(conv) + zero_row_bytes(conv, plan) +
+           nm_useful_threads(conv, threads) * (list_bytes(conv) + expanded_bytes(conv, plan));
+}
+
+/** Output rows begin..end of batch * out_height, one block of channels. */
+static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t block,
+                      const void *weights, const char *input, const char *zero_row,
+                      const char **list, char *output, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
-    const size_t pixel = d->in_channels * plan->stage.element;
-    const size_t output_pixel = d->out_channels * nm_tensor_bytes(d->output_type, 1);
+    const size_t pixel = d->in_channels * plan->element;
+    const size_t channel = block * plan->block;
+    const size_t out_element = nm_tensor_bytes(d->output_type, 1);
+    const size_t left = d->out_channels - channel;
+    nm_depthwise_run run = {
+        .row = list,
+        .column_bytes = (ptrdiff_t)pixel,
+        .columns = d->in_width,
+        .first_column = -(ptrdiff_t)d->padding[1],
+        .kernel_height = d->kernel_height,
+        .kernel_width = d->kernel_width,
+        .stride = d->stride[1],
+        .dilation = d->dilation[1],
+        .pad = plan->pad,
+        .flip = plan->flip,
+        .weights = weights,
+        .bias = (const char *)plan->bias + channel * 4,
+        .scale = plan->scale ? plan->scale + channel : NULL,
+        .pixels = conv->info.out_width,
+        .channel = channel,
+        .channels = left < plan->block ? left : plan->block,
+        .output_stride = (ptrdiff_t)(d->out_channels * out_element),
+        .epilogue = &conv->epilogue,
+    };
     for (size_t row = begin; row < end; ++row) {
         const size_t n = row / conv->info.out_height, oh = row % conv->info.out_height;
-        const size_t first = (n * plan->stage.height + oh * d->stride[0]) * plan->stage.width;
-        const nm_depthwise_run run = {
-            .input = input + first * pixel,
-            .pixel_stride = (ptrdiff_t)(d->stride[1] * pixel),
-            .tap = plan->tap,
-            .taps = plan->taps,
-            .weights = plan->weights,
-            .int4 = nm_is_int4(conv),
-            .weight_zero_point = d->weight_zero_point,
-            .bias = plan->bias,
-            .pixels = conv->info.out_width,
-            .channels = d->out_channels,
-            .output = output + row * conv->info.out_width * output_pixel,
-            .output_stride = (ptrdiff_t)output_pixel,
-            .epilogue = &conv->epilogue,
-        };
-        if (d->precision == NM_F32)
+        for (size_t kh = 0; kh < d->kernel_height; ++kh) {
+            const size_t h = oh * d->stride[0] + kh * d->dilation[0] - d->padding[0];
+            list[kh] = (h < d->in_height ? input + (n * d->in_height + h) * d->in_width * pixel
+                                         : zero_row) +
+                       channel * plan->element;
+        }
+        run.output =
+            output + (row * conv->info.out_width * d->out_channels + channel) * out_element;
+        if (is_float(conv))
             conv->tier->depthwise_f32(&run);
         else
             conv->tier->depthwise_int(&run);
     }
 }
 
+/** Share `me` of `team` of n elements, in whole pairs so that nibbles stay together. */
+static size_t share(size_t n, size_t me, size_t team) { return n / 2 * me / team * 2; }
+
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
                 unsigned threads) {
+    const nm_conv_desc *d = &conv->desc;
     const depthwise_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
-    const size_t staged_rows = conv->desc.batch * plan->stage.height;
-    const size_t rows = conv->desc.batch * conv->info.out_height;
+    char *const unpacked = workspace;
+    char *const zero_row = unpacked + unpacked_bytes(conv);
+    char *const own = zero_row + zero_row_bytes(conv, plan);
+    const size_t own_bytes = list_bytes(conv) + expanded_bytes(conv, plan);
+    const size_t elements = d->batch * d->in_height * d->in_width * d->in_channels;
+    const size_t rows = d->batch * conv->info.out_height;
+    /* the zero row goes through the kernel's flip like any other */
+    memset(zero_row, plan->pad ^ plan->flip, d->in_width * d->in_channels * plan->element);
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
         const char *in = input;
-        if (plan->stage.needed) {
-            nm_stage_rows(conv, &plan->stage, input, workspace, me * staged_rows / team,
-                          (me + 1) * staged_rows / team);
-            in = workspace;
+        if (is_packed(conv)) {
+            const size_t begin = share(elements, me, team);
+            const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
+            nm_unpack_int4((const uint8_t *)input + begin / 2, end - begin, d->input_type,
+                           unpacked + begin);
+            in = unpacked;
 #pragma omp barrier
         }
-        run_rows(conv, plan, in, output, me * rows / team, (me + 1) * rows / team);
+        const char **list = (const char **)(own + me * own_bytes);
+        char *const expanded = (char *)list + list_bytes(conv);
+        for (size_t b = 0; b < plan->blocks; ++b) {
+            const char *weights = (const char *)plan->weights + b * plan->block_bytes;
+            if (plan->expand) {
+                conv->tier->expand(weights, nm_is_int4(conv), plan->block_weights, expanded);
+                weights = expanded;
+            }
+            run_block(conv, plan, b, weights, in, zero_row, list, output, me * rows / team,
+                      (me + 1) * rows / team);
+        }
     }
 }
 

@@ -121,6 +121,13 @@ static size_t widest(const nm_tier *tier) {
     return nr;
 }
 
+/** Packed weights of a panel, padding included; int4 ones fill whole expand blocks. */
+static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const panel *p) {
+    const size_t step = plan->is_int ? conv->tier->step : 1;
+    const size_t elements = plan->segments * plan->steps * p->nr * conv->tier->lanes * step;
+    return nm_is_int4(conv) ? nm_round_up(elements, 2 * conv->tier->expand_block) : elements;
+}
+
 /** Cuts each group's output channels into panels of about equal width, and the pixels into tiles.
  */
 static bool plan_panels(nm_conv *conv, direct_plan *plan) {
@@ -179,57 +186,104 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
            (!d->group_size || (plan->group_start && plan->group_scale));
 }
 
-/** Stores weight `value` as element i of a panel's stream. */
-static void put_weight(const nm_conv *conv, uint8_t *weights, size_t i, int32_t value) {
-    if (!nm_is_int4(conv)) {
-        weights[i] = (uint8_t)value;
-        return;
+/** Spreads a panel's rows, `element` bytes a weight, over `out` as nm_tile.weights says. A few
+ * steps of all rows at a time, so that what is written stays near. */
+static void spread_panel(const nm_conv *conv, const direct_plan *plan, const panel *p,
+                         const char *rows, size_t element, char *out) {
+    enum { STEPS = 16 };
+    const size_t lanes = conv->tier->lanes;
+    const size_t step = plan->is_int ? conv->tier->step : 1;
+    const size_t chunk = step * element, row_bytes = conv->reduction * element;
+    const size_t segment_bytes = plan->segment_length * element;
+    for (size_t s = 0; s < plan->segments; ++s, out += plan->steps * p->nr * lanes * chunk) {
+        const size_t begin = s * segment_bytes;
+        const size_t end = begin + segment_bytes < row_bytes ? begin + segment_bytes : row_bytes;
+        for (size_t t0 = 0; t0 < plan->steps; t0 += STEPS)
+            for (size_t lane = 0; lane < p->channels; ++lane) {
+                const char *from = rows + lane * row_bytes + begin + t0 * chunk;
+                const char *const last = rows + lane * row_bytes + end;
+                char *to = out + (t0 * p->nr * lanes + lane) * chunk;
+                for (size_t t = 0; t < STEPS && from < last; ++t) {
+                    const size_t left = (size_t)(last - from);
+                    if (chunk == 4 && left >= 4)
+                        memcpy(to, from, 4); /* the usual case, a single move */
+                    else
+                        memcpy(to, from, left < chunk ? left : chunk);
+                    from += chunk;
+                    to += p->nr * lanes * chunk;
+                }
+            }
     }
-    const size_t block = conv->tier->expand_block, r = i % (2 * block);
-    uint8_t *byte = &weights[i / (2 * block) * block + r % block];
-    *byte = (uint8_t)(*byte | (value & 15) << (r / block * 4));
 }
 
-/** Packs one output channel, lane `lane` of the panel's vectors, and folds zero points. */
-static void pack_channel(const nm_conv *conv, direct_plan *plan, const panel *p, size_t lane,
-                         const void *source, const void *bias) {
-    const nm_tier *tier = conv->tier;
+/** Folds the zero points into output channel o's start, the panel's lane `lane`. */
+static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p, size_t lane,
+                         const int8_t *row, const void *bias) {
     const size_t o = p->channel + lane;
-    const size_t step = plan->is_int ? tier->step : 1;
-    uint8_t *weights = (uint8_t *)plan->weights + p->weights;
     const uint32_t zero = (uint32_t)nm_staged_zero(conv);
-    const uint32_t weight_zero = (uint32_t)conv->desc.weight_zero_point;
     uint32_t total = 0;
     for (size_t s = 0; s < plan->segments; ++s) {
-        uint32_t sum = 0;
-        for (size_t j = 0; j < plan->segment_length; ++j) {
-            const size_t k = s * plan->segment_length + j;
-            if (k >= conv->reduction)
-                break;
-            const size_t vector = (s * plan->steps + j / step) * p->nr + lane / tier->lanes;
-            const size_t i = (vector * tier->lanes + lane % tier->lanes) * step + j % step;
-            if (plan->is_int) {
-                const int32_t w = nm_weight_at(conv, source, o, k);
-                put_weight(conv, weights, i, w);
-                sum += (uint32_t)w;
-            } else {
-                ((float *)weights)[i] = ((const float *)source)[o * conv->reduction + k];
-            }
-        }
-        total += sum;
+        const size_t begin = s * plan->segment_length;
+        const size_t end = begin + plan->segment_length;
+        int32_t sum = 0;
+        for (size_t k = begin; k < end && k < conv->reduction; ++k)
+            sum += row[k];
+        total += (uint32_t)sum;
         if (plan->group_start) {
-            const size_t i = p->groups + (s * p->nr) * tier->lanes + lane;
-            plan->group_start[i] = (int32_t)(0 - zero * sum);
+            const size_t i = p->groups + s * p->nr * conv->tier->lanes + lane;
+            plan->group_start[i] = (int32_t)(0 - zero * (uint32_t)sum);
             plan->group_scale[i] = conv->desc.group_scale[o * plan->segments + s];
         }
     }
-    if (!plan->is_int || conv->desc.group_size) {
+    if (plan->group_start) {
         ((float *)plan->bias)[o] = bias ? ((const float *)bias)[o] : 0.0f;
     } else {
         const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[o] : 0;
-        ((int32_t *)plan->bias)[o] =
-            (int32_t)(start - zero * total + (uint32_t)conv->reduction * zero * weight_zero);
+        const uint32_t both =
+            (uint32_t)conv->reduction * zero * (uint32_t)conv->desc.weight_zero_point;
+        ((int32_t *)plan->bias)[o] = (int32_t)(start - zero * total + both);
     }
+}
+
+static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, const void *bias) {
+    const nm_conv_desc *d = &conv->desc;
+    char *const packed = plan->weights;
+    if (!plan->is_int) {
+        if (bias)
+            memcpy(plan->bias, bias, d->out_channels * sizeof(float));
+        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+            spread_panel(conv, plan, p, (const char *)weights + p->channel * conv->reduction * 4, 4,
+                         packed + p->weights);
+        return NM_OK;
+    }
+    /* While planning, nibbles are bytes: one row layout for both, packed again at the end. */
+    const size_t count = d->out_channels * conv->reduction;
+    int8_t *const values = nm_is_int4(conv) ? nm_alloc(count) : NULL;
+    char *const spread = nm_is_int4(conv) ? nm_alloc(plan->panel_weights) : NULL;
+    if (nm_is_int4(conv) && (!values || !spread)) {
+        free(values);
+        free(spread);
+        return NM_OUT_OF_MEMORY;
+    }
+    if (values)
+        nm_unpack_int4(weights, count, NM_INT4, values);
+    const int8_t *const all = values ? values : weights;
+    for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
+        const int8_t *rows = all + p->channel * conv->reduction;
+        for (size_t lane = 0; lane < p->channels; ++lane)
+            fold_channel(conv, plan, p, lane, rows + lane * conv->reduction, bias);
+        if (spread) {
+            memset(spread, 0, plan->panel_weights);
+            spread_panel(conv, plan, p, (const char *)rows, 1, spread);
+            nm_compress_int4(spread, panel_elements(conv, plan, p), conv->tier->expand_block,
+                             packed + p->weights);
+        } else {
+            spread_panel(conv, plan, p, (const char *)rows, 1, packed + p->weights);
+        }
+    }
+    free(values);
+    free(spread);
+    return NM_OK;
 }
 
 static void name_kernel(nm_conv *conv, const direct_plan *plan) {
@@ -255,11 +309,8 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan_reduction(conv, plan);
     if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
-    for (size_t i = 0; i < plan->panels; ++i)
-        for (size_t lane = 0; lane < plan->panel[i].channels; ++lane)
-            pack_channel(conv, plan, &plan->panel[i], lane, weights, bias);
     name_kernel(conv, plan);
-    return NM_OK;
+    return pack(conv, plan, weights, bias);
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */
@@ -313,12 +364,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
         const char *weights = (const char *)plan->weights + p->weights;
         if (plan->expand) {
             if (expanded != p) {
-                const size_t elements =
-                    plan->segments * plan->steps * p->nr * tier->lanes * tier->step;
-                tier->expand(weights, nm_is_int4(conv),
-                             nm_is_int4(conv) ? nm_round_up(elements, 2 * tier->expand_block)
-                                              : elements,
-                             scratch);
+                tier->expand(weights, nm_is_int4(conv), panel_elements(conv, plan, p), scratch);
                 expanded = p;
             }
             weights = scratch;

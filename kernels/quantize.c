@@ -297,11 +297,13 @@ void nm_pack_int4(const void *values, size_t n, uint8_t *packed) {
 void nm_unpack_int4(const uint8_t *packed, size_t n, nm_dtype type, void *values) {
     /* Flipping the sign bit and subtracting its weight extends the sign; 0 leaves all as it is. */
     const uint8_t sign = type == NM_INT4 ? 8 : 0;
-    uint8_t *bytes = values;
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t nibble = i % 2 != 0 ? packed[i / 2] >> 4 : packed[i / 2] & 0xf;
-        bytes[i] = (uint8_t)((nibble ^ sign) - sign);
+    uint8_t *restrict bytes = values;
+    for (size_t i = 0; i < n / 2; i++) {
+        bytes[2 * i] = (uint8_t)(((packed[i] & 0xf) ^ sign) - sign);
+        bytes[2 * i + 1] = (uint8_t)(((packed[i] >> 4) ^ sign) - sign);
     }
+    if (n % 2 != 0)
+        bytes[n - 1] = (uint8_t)(((packed[n / 2] & 0xf) ^ sign) - sign);
 }
 
 /* ---- Requantization ----------------------------------------------------------------------- */

@@ -62,21 +62,31 @@ typedef struct nm_tile {
 
 typedef void nm_tile_fn(const nm_tile *tile);
 
-/** A run of pixels of a depthwise row, all channels: lanes are channels. */
+/**
+ * A row of depthwise outputs, one block of channels: lanes are channels.
+ *
+ * Integer activations are bytes; each is XORed with `flip` (0x80 where the caller's signedness is
+ * not the tier's). Taps of a column are multiplied together: the kernel's rows are cut into groups
+ * of the tier's `step`, and a block of channels fills `depthwise_vectors` vectors a group. Lane i
+ * of vector j is channel i / 4 * 4 * depthwise_vectors + 4 * j + i % 4 of the block, which is the
+ * order in which interleaving bytes within 128-bit lanes leaves them.
+ */
 typedef struct nm_depthwise_run {
-    const void *input;      /**< first pixel's first tap, first channel */
-    ptrdiff_t pixel_stride; /**< bytes */
-    const ptrdiff_t *tap;   /**< [taps] byte offsets */
-    size_t taps;
-    /** [channel block of `lanes`][tap][lane] int8 or float; for int4 two taps share a byte, the
-     *  even one in the low nibble. */
+    const char *const *row; /**< [kernel_height] column 0, the block's first channel */
+    ptrdiff_t column_bytes; /**< from column to column */
+    size_t columns;         /**< how many exist; the others hold `pad` */
+    ptrdiff_t first_column; /**< of the first output; negative in left padding */
+    size_t kernel_height, kernel_width, stride, dilation;
+    uint8_t pad, flip; /**< integers: padding as the kernel sees it, and the XOR */
+    /** Integers: [kernel column][row group][vector][lane][step] weights of the tier's type;
+     *  float: [tap][lane]. */
     const void *weights;
-    bool int4;
-    int32_t weight_zero_point;
-    const void *bias; /**< int32 or float [channels + slack] */
-    size_t pixels, channels;
-    void *output;
-    ptrdiff_t output_stride; /**< bytes */
+    const void *bias;   /**< in the lanes' order: int32 [vector][lane]; float [lane] */
+    const float *scale; /**< in the lanes' order; float rounding to bytes only */
+    size_t pixels;
+    size_t channel, channels; /**< the block's first output channel; how many it has */
+    void *output;             /**< first pixel, the block's first channel */
+    ptrdiff_t output_stride;  /**< bytes from pixel to pixel */
     const nm_epilogue *epilogue;
 } nm_depthwise_run;
 
@@ -107,6 +117,8 @@ typedef struct nm_tier {
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
+    size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */
+    uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
     void (*stage)(const nm_stage_row *row, void *output);
     void (*fill)(void *output, size_t count, int32_t value); /**< staged integer activations */

@@ -1,71 +1,155 @@
-/** Depthwise: lanes are channels, one filter a channel. A block of channels at a time over the run,
- *  so that its weights stay near. */
+/** Depthwise: a block of channels along one output row. See nm_depthwise_run for the layout. */
 
-/** Tap t's weights of a block, as int32 lanes. */
-INLINE vi depthwise_weights(const nm_depthwise_run *r, const int8_t *block, size_t tap) {
-    if (!r->int4)
-        return vi_load_s8(block + tap * VL);
-    /* the even tap of a pair is in the low nibble: raise it to the top, then sign-extend down */
-    const vi pair = vi_load_s8(block + tap / 2 * VL);
-    const vi up = vi_sllv(pair, vi_set1(tap % 2 ? 24 : 28));
-    return vi_srav(up, vi_set1(28));
+/* Row groups of a three-row kernel. */
+#define GROUPS_3 ((3 + DOT_STEP - 1) / DOT_STEP)
+
+/** The bytes under row group `group` of one input column, interleaved. Rows beyond the kernel have
+ *  weight zero: any value will do. */
+INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t group, size_t height,
+                        size_t n, vx *out) {
+    vb row[DOT_STEP];
+    const bool exists = column >= 0 && (size_t)column < r->columns;
+    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
+        const size_t kh = group * DOT_STEP + i;
+        row[i] = exists && kh < height
+                     ? vb_xor(vb_load(r->row[kh] + column * r->column_bytes, n), vb_set1(r->flip))
+                     : vb_set1(r->pad);
+    }
+    interleave(row, out);
 }
 
-/** PIXELS outputs of one channel block; `n` channels of it exist. */
-INLINE void depthwise_int_pixels(const nm_depthwise_run *r, const char *input, const int8_t *block,
-                                 size_t channel, size_t n, char *output, int pixels) {
-    vi acc[4];
-    UNROLL for (int p = 0; p < pixels; ++p) acc[p] = vi_load((const int32_t *)r->bias + channel);
-    for (size_t t = 0; t < r->taps; ++t) {
-        const vi w = vi_sub(depthwise_weights(r, block, t), vi_set1(r->weight_zero_point));
-        UNROLL for (int p = 0; p < pixels; ++p) {
-            const act_t *x = (const act_t *)(input + r->tap[t] + p * r->pixel_stride) + channel;
-            acc[p] = vi_add(acc[p], vi_mul(vi_load_act(x, n), w));
+/** Stores one pixel's accumulators. */
+INLINE void store_block(const nm_depthwise_run *r, const vi *acc, char *out, size_t n) {
+    const nm_epilogue *e = r->epilogue;
+    if (r->scale) {
+        vi q[DW_VECTORS];
+        UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+            const vf y = vf_mul(vf_from_i32(acc[j]), vf_load(r->scale + j * VL));
+            q[j] = vi_round_f32(vf_max(vf_set1(e->min_f32), vf_min(vf_set1(e->max_f32), y)));
+            q[j] = vi_add(q[j], vi_set1(e->zero_point));
+        }
+        vi_store_block((uint8_t *)out, q, n);
+        return;
+    }
+    int32_t lane[DW_VECTORS][VL], channel[DW_VECTORS * VL];
+    for (int j = 0; j < DW_VECTORS; ++j)
+        vi_store(lane[j], acc[j], VL);
+    for (int j = 0; j < DW_VECTORS; ++j)
+        for (int i = 0; i < VL; ++i)
+            channel[i / 4 * 4 * DW_VECTORS + 4 * j + i % 4] = lane[j][i];
+    const size_t size = output_size(e);
+    for (size_t c = 0; c < n; c += VL)
+        store_i32(vi_load(channel + c), e, r->channel + c, out + c * size, n - c < VL ? n - c : VL);
+}
+
+/** 3x3, stride 1: each column is interleaved once and serves three outputs. */
+INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n) {
+    vx column[3][GROUPS_3 * DW_VECTORS];
+    UNROLL for (int k = 0; k < 2; ++k) {
+        UNROLL for (int g = 0; g < GROUPS_3; ++g)
+            load_column(r, r->first_column + k, g, 3, n, &column[k][g * DW_VECTORS]);
+    }
+    char *out = r->output;
+    for (size_t p = 0;;) {
+        UNROLL for (int u = 0; u < 3; ++u) {
+            if (p == r->pixels)
+                return;
+            const ptrdiff_t next = r->first_column + (ptrdiff_t)p + 2;
+            UNROLL for (int g = 0; g < GROUPS_3; ++g)
+                load_column(r, next, g, 3, n, &column[(u + 2) % 3][g * DW_VECTORS]);
+            vi acc[DW_VECTORS];
+            UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] =
+                vi_load((const int32_t *)r->bias + j * VL);
+            const wt_t *w = r->weights;
+            UNROLL for (int k = 0; k < 3; ++k) {
+                UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP)
+                    acc[i % DW_VECTORS] =
+                        vi_dot(acc[i % DW_VECTORS], column[(u + k) % 3][i], vw_load(w));
+            }
+            store_block(r, acc, out, n);
+            out += r->output_stride;
+            ++p;
         }
     }
-    UNROLL for (int p = 0; p < pixels; ++p)
-        store_i32(acc[p], r->epilogue, channel, output + p * r->output_stride, n);
 }
 
-INLINE void depthwise_f32_pixels(const nm_depthwise_run *r, const char *input, const float *block,
-                                 size_t channel, size_t n, char *output, int pixels) {
+/** Any kernel, stride and dilation. */
+INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
+    const size_t groups = (r->kernel_height + DOT_STEP - 1) / DOT_STEP;
+    char *out = r->output;
+    for (size_t p = 0; p < r->pixels; ++p, out += r->output_stride) {
+        vi acc[DW_VECTORS];
+        UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] =
+            vi_load((const int32_t *)r->bias + j * VL);
+        const wt_t *w = r->weights;
+        for (size_t k = 0; k < r->kernel_width; ++k) {
+            const ptrdiff_t column = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
+            for (size_t g = 0; g < groups; ++g) {
+                vx x[DW_VECTORS];
+                load_column(r, column, g, r->kernel_height, n, x);
+                UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) acc[j] =
+                    vi_dot(acc[j], x[j], vw_load(w));
+            }
+        }
+        store_block(r, acc, out, n);
+    }
+}
+
+static void depthwise_int(const nm_depthwise_run *r) {
+    const bool is_3x3 =
+        r->kernel_height == 3 && r->kernel_width == 3 && r->stride == 1 && r->dilation == 1;
+    const size_t block = DW_VECTORS * VL;
+    if (is_3x3 && r->channels == block)
+        depthwise_3x3(r, block);
+    else if (is_3x3)
+        depthwise_3x3(r, r->channels);
+    else if (r->channels == block)
+        depthwise_any(r, block);
+    else
+        depthwise_any(r, r->channels);
+}
+
+/** PIXELS outputs from pixel p on, whose columns all exist unless `borders`. */
+INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels, size_t n,
+                                 bool borders) {
     vf acc[4];
-    UNROLL for (int p = 0; p < pixels; ++p) acc[p] = vf_load((const float *)r->bias + channel);
-    for (size_t t = 0; t < r->taps; ++t) {
-        const vf w = vf_load(block + t * VL);
-        UNROLL for (int p = 0; p < pixels; ++p) {
-            const float *x = (const float *)(input + r->tap[t] + p * r->pixel_stride) + channel;
-            acc[p] = vf_fma(vf_load_n(x, n), w, acc[p]);
+    UNROLL for (int i = 0; i < pixels; ++i) acc[i] = vf_load(r->bias);
+    const float *w = r->weights;
+    for (size_t kh = 0; kh < r->kernel_height; ++kh)
+        for (size_t k = 0; k < r->kernel_width; ++k, w += VL) {
+            const vf weight = vf_load(w);
+            UNROLL for (int i = 0; i < pixels; ++i) {
+                const ptrdiff_t column =
+                    r->first_column + (ptrdiff_t)((p + (size_t)i) * r->stride + k * r->dilation);
+                if (borders && (column < 0 || (size_t)column >= r->columns))
+                    continue;
+                const float *x = (const float *)(r->row[kh] + column * r->column_bytes);
+                acc[i] = vf_fma(vf_load_n(x, n), weight, acc[i]);
+            }
         }
-    }
-    UNROLL for (int p = 0; p < pixels; ++p)
-        store_f32(acc[p], r->epilogue, channel, output + p * r->output_stride, n);
+    char *out = (char *)r->output + (ptrdiff_t)p * r->output_stride;
+    UNROLL for (int i = 0; i < pixels; ++i, out += r->output_stride)
+        store_f32(acc[i], r->epilogue, r->channel, out, n);
 }
 
-#define DEPTHWISE_RUN(name, weight_type, block_length)                                             \
-    static void name(const nm_depthwise_run *r) {                                                  \
-        const size_t size = output_size(r->epilogue);                                              \
-        const weight_type *block = r->weights;                                                     \
-        for (size_t c = 0; c < r->channels; c += VL, block += (block_length)) {                    \
-            const size_t n = r->channels - c < VL ? r->channels - c : VL;                          \
-            const char *in = r->input;                                                             \
-            char *out = (char *)r->output + c * size;                                              \
-            size_t p = 0;                                                                          \
-            for (; p + 4 <= r->pixels; p += 4) {                                                   \
-                if (n == VL)                                                                       \
-                    name##_pixels(r, in, block, c, VL, out, 4);                                    \
-                else                                                                               \
-                    name##_pixels(r, in, block, c, n, out, 4);                                     \
-                in += 4 * r->pixel_stride;                                                         \
-                out += 4 * r->output_stride;                                                       \
-            }                                                                                      \
-            for (; p < r->pixels; ++p) {                                                           \
-                name##_pixels(r, in, block, c, n, out, 1);                                         \
-                in += r->pixel_stride;                                                             \
-                out += r->output_stride;                                                           \
-            }                                                                                      \
-        }                                                                                          \
+INLINE void depthwise_row_f32(const nm_depthwise_run *r, size_t n) {
+    const ptrdiff_t reach = (ptrdiff_t)((r->kernel_width - 1) * r->dilation);
+    for (size_t p = 0; p < r->pixels;) {
+        const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride);
+        const ptrdiff_t last = first + (ptrdiff_t)(3 * r->stride) + reach;
+        if (p + 4 <= r->pixels && first >= 0 && last < (ptrdiff_t)r->columns) {
+            depthwise_pixels_f32(r, p, 4, n, false);
+            p += 4;
+        } else {
+            depthwise_pixels_f32(r, p, 1, n, true);
+            p += 1;
+        }
     }
+}
 
-DEPTHWISE_RUN(depthwise_int, int8_t, (r->int4 ? (r->taps + 1) / 2 : r->taps) * VL)
-DEPTHWISE_RUN(depthwise_f32, float, r->taps *VL)
+static void depthwise_f32(const nm_depthwise_run *r) {
+    if (r->channels == VL)
+        depthwise_row_f32(r, VL);
+    else
+        depthwise_row_f32(r, r->channels);
+}

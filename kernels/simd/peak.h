@@ -22,9 +22,10 @@ static uint64_t peak_int(uint64_t iterations) {
     UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) acc[i] = vi_set1(i);
     for (uint64_t n = 0; n < iterations; ++n) {
         for (int u = 0; u < PEAK_UNROLL; ++u) {
-            OPAQUE(a);
-            OPAQUE(b);
-            UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) acc[i] = vi_dot(acc[i], a, b);
+            UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) {
+                OPAQUE(a); /* else a tier of two instructions a product could share the first */
+                acc[i] = vi_dot(acc[i], a, b);
+            }
         }
     }
     UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) OPAQUE(acc[i]);
@@ -37,9 +38,10 @@ static uint64_t peak_f32(uint64_t iterations) {
     UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) acc[i] = vf_set1((float)i);
     for (uint64_t n = 0; n < iterations; ++n) {
         for (int u = 0; u < PEAK_UNROLL; ++u) {
-            OPAQUE(a);
-            OPAQUE(b);
-            UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) acc[i] = vf_fma(a, b, acc[i]);
+            UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) {
+                OPAQUE(a);
+                acc[i] = vf_fma(a, b, acc[i]);
+            }
         }
     }
     UNROLL for (int i = 0; i < PEAK_CHAINS; ++i) OPAQUE(acc[i]);

@@ -85,12 +85,6 @@ INLINE vf vf_load_n(const float *p, size_t n) {
     memcpy(t, p, n * sizeof *p);
     return vf_load(t);
 }
-INLINE vi vi_load_s8(const int8_t *p) {
-    int64_t t;
-    memcpy(&t, p, sizeof t);
-    return simde_mm256_cvtepi8_epi32(simde_mm_cvtsi64_si128(t));
-}
-
 #if defined(NM_AVXVNNI)
 
 #define DOT_STEP 4
@@ -100,11 +94,6 @@ INLINE vi vi_load_s8(const int8_t *p) {
 typedef uint8_t act_t;
 typedef int8_t wt_t;
 
-INLINE vi vi_load_act(const act_t *p, size_t n) {
-    int64_t t = 0;
-    memcpy(&t, p, n);
-    return simde_mm256_cvtepu8_epi32(simde_mm_cvtsi64_si128(t));
-}
 INLINE vx vx_broadcast(const act_t *p) {
     int32_t x;
     memcpy(&x, p, sizeof x);
@@ -113,6 +102,45 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
 /* SIMDe 0.7.4 knows the instruction under AVX512-VNNI only and would emulate it here. */
 INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+
+/* Depthwise: 32 channels, four rows at a time. */
+#define DW_VECTORS 4
+#define DW_SIGN 0
+typedef simde__m256i vb;
+
+INLINE vb vb_set1(uint8_t x) { return simde_mm256_set1_epi8((int8_t)x); }
+INLINE vb vb_load(const char *p, size_t n) {
+    if (n == 4 * VL)
+        return simde_mm256_loadu_si256((const simde__m256i *)p);
+    char t[4 * VL] = {0};
+    memcpy(t, p, n);
+    return simde_mm256_loadu_si256((const simde__m256i *)t);
+}
+INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
+INLINE void interleave(const vb *row, vx *out) {
+    const vb low01 = simde_mm256_unpacklo_epi8(row[0], row[1]);
+    const vb high01 = simde_mm256_unpackhi_epi8(row[0], row[1]);
+    const vb low23 = simde_mm256_unpacklo_epi8(row[2], row[3]);
+    const vb high23 = simde_mm256_unpackhi_epi8(row[2], row[3]);
+    out[0] = simde_mm256_unpacklo_epi16(low01, low23);
+    out[1] = simde_mm256_unpackhi_epi16(low01, low23);
+    out[2] = simde_mm256_unpacklo_epi16(high01, high23);
+    out[3] = simde_mm256_unpackhi_epi16(high01, high23);
+}
+/* The low bytes of the lanes, in channel order. */
+INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
+    const vi mask = simde_mm256_set1_epi16(0xFF);
+    const vi low = simde_mm256_and_si256(simde_mm256_packs_epi32(a[0], a[1]), mask);
+    const vi high = simde_mm256_and_si256(simde_mm256_packs_epi32(a[2], a[3]), mask);
+    const vi bytes = simde_mm256_packus_epi16(low, high);
+    if (n == 4 * VL) {
+        simde_mm256_storeu_si256((simde__m256i *)p, bytes);
+        return;
+    }
+    uint8_t t[4 * VL];
+    simde_mm256_storeu_si256((simde__m256i *)t, bytes);
+    memcpy(p, t, n);
+}
 
 #else
 
@@ -123,13 +151,6 @@ INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w)
 typedef int16_t act_t;
 typedef int16_t wt_t;
 
-INLINE vi vi_load_act(const act_t *p, size_t n) {
-    if (n == VL)
-        return simde_mm256_cvtepi16_epi32(simde_mm_loadu_si128((const simde__m128i *)p));
-    int16_t t[VL] = {0};
-    memcpy(t, p, n * sizeof *p);
-    return simde_mm256_cvtepi16_epi32(simde_mm_loadu_si128((const simde__m128i *)t));
-}
 INLINE vx vx_broadcast(const act_t *p) {
     int32_t x;
     memcpy(&x, p, sizeof x);
@@ -138,6 +159,39 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) {
     return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
+}
+
+/* Depthwise: 16 channels, widened to 16 bits, two rows at a time. */
+#define DW_VECTORS 2
+#define DW_SIGN 0
+typedef simde__m256i vb; /* 16 bits a channel */
+
+INLINE vb vb_set1(uint8_t x) { return simde_mm256_set1_epi16(x); }
+INLINE vb vb_load(const char *p, size_t n) {
+    if (n == 2 * VL)
+        return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128((const simde__m128i *)p));
+    char t[2 * VL] = {0};
+    memcpy(t, p, n);
+    return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128((const simde__m128i *)t));
+}
+INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
+INLINE void interleave(const vb *row, vx *out) {
+    out[0] = simde_mm256_unpacklo_epi16(row[0], row[1]);
+    out[1] = simde_mm256_unpackhi_epi16(row[0], row[1]);
+}
+/* The low bytes of the lanes, in channel order. */
+INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
+    const vi words =
+        simde_mm256_and_si256(simde_mm256_packs_epi32(a[0], a[1]), simde_mm256_set1_epi16(0xFF));
+    const simde__m128i bytes = simde_mm_packus_epi16(simde_mm256_castsi256_si128(words),
+                                                     simde_mm256_extracti128_si256(words, 1));
+    if (n == 2 * VL) {
+        simde_mm_storeu_si128((simde__m128i *)p, bytes);
+        return;
+    }
+    uint8_t t[2 * VL];
+    simde_mm_storeu_si128((simde__m128i *)t, bytes);
+    memcpy(p, t, n);
 }
 
 #endif

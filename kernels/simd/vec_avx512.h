@@ -73,11 +73,6 @@ INLINE void vi_store_u8(uint8_t *p, vi a, size_t n) {
 }
 
 INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(lanes(n), p); }
-INLINE vi vi_load_act(const act_t *p, size_t n) {
-    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes(n), p));
-}
-INLINE vi vi_load_s8(const int8_t *p) { return _mm512_cvtepi8_epi32(simde_mm_loadu_si128(p)); }
-
 INLINE vx vx_broadcast(const act_t *p) {
     int32_t x;
     memcpy(&x, p, sizeof x);
@@ -85,3 +80,37 @@ INLINE vx vx_broadcast(const act_t *p) {
 }
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
+
+/* Depthwise: 64 channels, four rows at a time. */
+#define DW_VECTORS 4
+#define DW_SIGN 0
+typedef simde__m512i vb;
+
+INLINE vb vb_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
+INLINE vb vb_load(const char *p, size_t n) {
+    if (n == 4 * VL)
+        return simde_mm512_loadu_si512(p);
+    return _mm512_maskz_loadu_epi8((UINT64_C(1) << n) - 1, p);
+}
+INLINE vb vb_xor(vb a, vb b) { return simde_mm512_xor_si512(a, b); }
+INLINE void interleave(const vb *row, vx *out) {
+    const vb low01 = simde_mm512_unpacklo_epi8(row[0], row[1]);
+    const vb high01 = simde_mm512_unpackhi_epi8(row[0], row[1]);
+    const vb low23 = simde_mm512_unpacklo_epi8(row[2], row[3]);
+    const vb high23 = simde_mm512_unpackhi_epi8(row[2], row[3]);
+    out[0] = simde_mm512_unpacklo_epi16(low01, low23);
+    out[1] = simde_mm512_unpackhi_epi16(low01, low23);
+    out[2] = simde_mm512_unpacklo_epi16(high01, high23);
+    out[3] = simde_mm512_unpackhi_epi16(high01, high23);
+}
+/* The low bytes of the lanes, in channel order. */
+INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
+    const vi mask = _mm512_set1_epi16(0xFF);
+    const vi low = simde_mm512_and_si512(_mm512_packs_epi32(a[0], a[1]), mask);
+    const vi high = simde_mm512_and_si512(_mm512_packs_epi32(a[2], a[3]), mask);
+    const vi bytes = _mm512_packus_epi16(low, high);
+    if (n == 4 * VL)
+        simde_mm512_storeu_si512(p, bytes);
+    else
+        _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, bytes);
+}

@@ -77,16 +77,8 @@ INLINE vf vf_load_n(const float *p, size_t n) {
     memcpy(t, p, n * sizeof *p);
     return vf_load(t);
 }
-INLINE vi vi_load_s8(const int8_t *p) {
-    int8_t t[8] = {0};
-    memcpy(t, p, VL);
-    return simde_vmovl_s16(simde_vget_low_s16(simde_vmovl_s8(simde_vld1_s8(t))));
-}
-INLINE vi vi_load_act(const act_t *p, size_t n) {
-    int8_t t[8] = {0};
-    memcpy(t, p, n);
-    return simde_vmovl_s16(simde_vget_low_s16(simde_vmovl_s8(simde_vld1_s8(t))));
-}
+/* Depthwise: bytes as signed. */
+#define DW_SIGN 0x80
 
 #if defined(NM_NEONDOT)
 
@@ -102,6 +94,29 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_vld1q_s8(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vdotq_s32(acc, x, w); }
 
+/* Depthwise: 16 channels, four rows at a time. */
+#define DW_VECTORS 4
+typedef simde_int8x16_t vb;
+
+INLINE vb vb_set1(uint8_t x) { return simde_vdupq_n_s8((int8_t)x); }
+INLINE vb vb_load(const char *p, size_t n) {
+    int8_t t[4 * VL] = {0};
+    memcpy(t, p, n);
+    return simde_vld1q_s8(t);
+}
+INLINE vb vb_xor(vb a, vb b) { return simde_veorq_s8(a, b); }
+INLINE void interleave(const vb *row, vx *out) {
+    const simde_int8x16x2_t rows01 = simde_vzipq_s8(row[0], row[1]);
+    const simde_int8x16x2_t rows23 = simde_vzipq_s8(row[2], row[3]);
+    for (int half = 0; half < 2; ++half) {
+        const simde_int16x8x2_t quads =
+            simde_vzipq_s16(simde_vreinterpretq_s16_s8(rows01.val[half]),
+                            simde_vreinterpretq_s16_s8(rows23.val[half]));
+        out[2 * half] = simde_vreinterpretq_s8_s16(quads.val[0]);
+        out[2 * half + 1] = simde_vreinterpretq_s8_s16(quads.val[1]);
+    }
+}
+
 #else
 
 #define DOT_STEP 2
@@ -116,4 +131,27 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_vld1_s8(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vpadalq_s16(acc, simde_vmull_s8(x, w)); }
 
+/* Depthwise: 8 channels, two rows at a time. */
+#define DW_VECTORS 2
+typedef simde_int8x8_t vb;
+
+INLINE vb vb_set1(uint8_t x) { return simde_vdup_n_s8((int8_t)x); }
+INLINE vb vb_load(const char *p, size_t n) {
+    int8_t t[2 * VL] = {0};
+    memcpy(t, p, n);
+    return simde_vld1_s8(t);
+}
+INLINE vb vb_xor(vb a, vb b) { return simde_veor_s8(a, b); }
+INLINE void interleave(const vb *row, vx *out) {
+    const simde_int8x8x2_t rows = simde_vzip_s8(row[0], row[1]);
+    out[0] = rows.val[0];
+    out[1] = rows.val[1];
+}
+
 #endif
+
+/* The low bytes of the lanes, in channel order. */
+INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
+    for (size_t j = 0; j * VL < n; ++j)
+        vi_store_u8(p + j * VL, a[j], n - j * VL < VL ? n - j * VL : VL);
+}
