@@ -161,6 +161,8 @@ json_t *bench_json(const struct bench *bench, json_t *context) {
     json_object_set_new(context, "ceilings", ceilings_json(bench));
     json_object_set_new(context, "peers", peers_json(bench));
     json_object_set_new(context, "min_time", json_real(bench->min_time));
+    if (bench->double_every)
+        json_object_set_new(context, "double_every", json_integer((json_int_t)bench->double_every));
     for (size_t i = 0; i < bench->row_count; i++) {
         const struct row *row = &bench->rows[i];
         if (row->outcome == ROW_MEASURED) {

@@ -199,7 +199,8 @@ static void time_group(struct bench *bench, size_t first, size_t end) {
     const size_t items = group.row_count + group.ceiling_count;
     struct tick t = {bench, bench->rows[first].name,   first, end - first,
                      0,     items * bench->repetitions};
-    const struct measure_options options = {bench->repetitions, bench->min_time, tick, &t};
+    const struct measure_options options = {bench->repetitions, bench->min_time, tick, &t,
+                                            bench->double_every};
     measure(group.items, items, &options);
     for (size_t c = 0; c < group.ceiling_count; c++) {
         const double median = keep_ceiling(bench, &group, c);

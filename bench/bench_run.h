@@ -64,6 +64,7 @@ struct bench {
 
     size_t batch, repetitions;
     double min_time;
+    size_t double_every; /**< as in measure.h */
     nm_algorithm algorithm;
     unsigned max_threads; /**< for the reference */
     double noisy_cv;      /**< a row whose coefficient of variation is above is noisy */

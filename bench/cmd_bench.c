@@ -15,7 +15,7 @@ enum { MAX_SUITES = 16 };
 struct options {
     const char *suites, *filter, *json, *record;
     struct cli_list precisions, isas, threads, peers;
-    size_t repetitions, batch, algorithm;
+    size_t repetitions, batch, algorithm, double_every;
     double min_time;
     bool list;
 };
@@ -297,6 +297,9 @@ int cmd_bench(int argc, const char **argv) {
                  .max = 10000},
                 {"min-time", CLI_NUMBER, &options.min_time, "SEC",
                  "Least time of a repetition; default 0.01", .min = 1e-6, .max = 3600},
+                {"double-every", CLI_SIZE, &options.double_every, "N",
+                 "Do every N-th run twice: a known slowdown of 1/N, to try an alarm out", .min = 1,
+                 .max = 10000},
                 {"list", CLI_FLAG, &options.list, NULL, "Print the rows' names and time nothing"},
                 {"json", CLI_STRING, &options.json, "FILE",
                  "Google Benchmark JSON; '-' is standard output, without the tables"},
@@ -311,6 +314,7 @@ int cmd_bench(int argc, const char **argv) {
         .batch = options.batch,
         .repetitions = options.repetitions,
         .min_time = options.min_time,
+        .double_every = options.double_every,
         .algorithm = (nm_algorithm)options.algorithm,
         .max_threads = cpu_count(),
         .noisy_cv = 0.05,

@@ -23,6 +23,7 @@ struct measure_options {
     /** Called after every repetition of an item; may be NULL. */
     void (*tick)(void *context);
     void *context;
+    size_t double_every; /**< every N-th run is done twice: a slowdown of 1/N; 0: none */
 };
 
 /**
