@@ -79,9 +79,10 @@ static bool fail_sqlite(const struct history *history, int code, struct error *e
                     cause ? strerror(cause) : "read-only");
     case SQLITE_IOERR:
         return fail(error,
-                    "%s: cannot be written or read (%s); check the disk and try again (what "
-                    "was recorded before is safe)",
-                    path, cause ? strerror(cause) : sqlite3_errmsg(history->db));
+                    "%s: reading or writing failed (%s%s%s); look at the disk and at limits of a "
+                    "file's size, then try again (what was recorded before is safe)",
+                    path, sqlite3_errmsg(history->db), cause ? ": " : "",
+                    cause ? strerror(cause) : "");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return fail(error, "%s: another program has held it for %d s; try again when it has ended",
@@ -222,21 +223,39 @@ static bool open_write(struct history *history, struct error *error) {
            history_run(history, "PRAGMA synchronous = FULL", error);
 }
 
-static bool open_read(struct history *history, struct error *error) {
+/** Whether runs wait in the write-ahead log that are not in the file itself yet. */
+static bool has_log(const char *path) {
+    char *log = need_format("%s-wal", path);
+    struct stat status;
+    const bool found = stat(log, &status) == 0 && status.st_size > 0;
+    free(log);
+    return found;
+}
+
+/** On a read-only disk the log's index cannot be made; nobody else writes there either. */
+static bool open_immutable(struct history *history, struct error *error) {
     int64_t version;
-    if (!connect_to(history, history->path, SQLITE_OPEN_READONLY, error))
-        return false;
-    if (schema_version(history, &version, error))
-        return true;
-    if ((sqlite3_errcode(history->db) & 0xff) != SQLITE_CANTOPEN)
-        return false;
-    // On a read-only disk the log's index cannot be made: nobody else writes there either.
+    if (has_log(history->path))
+        return fail(error,
+                    "%s: its newest runs are still in %s-wal, and the folder is read-only; copy "
+                    "both to a folder that can be written",
+                    history->path, history->path);
     sqlite3_close(history->db);
     char *uri = immutable_uri(history->path);
     const bool good = connect_to(history, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error) &&
                       schema_version(history, &version, error);
     free(uri);
     return good;
+}
+
+static bool open_read(struct history *history, struct error *error) {
+    int64_t version;
+    if (!connect_to(history, history->path, SQLITE_OPEN_READONLY, error))
+        return false;
+    if (schema_version(history, &version, error))
+        return true;
+    const int code = sqlite3_errcode(history->db) & 0xff;
+    return (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && open_immutable(history, error);
 }
 
 /** Puts a copy in memory in the file's place. */
