@@ -46,10 +46,11 @@ bool document_read(const char *path, const char *format, json_t **document, stru
     const char *found = json_string_value(json_object_get(*document, "format"));
     if (found && strcmp(found, format) == 0)
         return true;
+    error_set(error, "%s: format is '%.64s', not '%s'; " REMEDY, path, found ? found : "(none)",
+              format);
     json_decref(*document);
     *document = NULL;
-    return fail(error, "%s: format is '%.64s', not '%s'; " REMEDY, path, found ? found : "(none)",
-                format);
+    return false;
 }
 
 bool json_need_string(struct json_place place, const char *key, const char **value,
@@ -74,11 +75,13 @@ char *path_beside(const char *path, const char *name) {
 
 /* ---- Layers ------------------------------------------------------------------------------- */
 
-static bool check_volume(struct json_place place, struct volume volume, struct error *error) {
+/** @param key what has the volume: "input" or "output". */
+static bool check_volume(struct json_place place, const char *key, struct volume volume,
+                         struct error *error) {
     size_t size;
     if (__builtin_mul_overflow(volume.height, volume.width, &size) ||
         __builtin_mul_overflow(size, volume.channels, &size) || size > MAX_VOLUME)
-        return fail(error, "%s: an image takes more than %d values; give smaller sizes", place.path,
+        return fail(error, "%s%s: more than %d values; give smaller sizes", place.path, key,
                     MAX_VOLUME);
     return true;
 }
@@ -148,7 +151,7 @@ static bool read_conv(struct json_place place, const struct network *network, st
     const nm_conv_desc desc = conv_desc_of(layer, 1);
     nm_error why;
     return nm_conv_output_size(&desc, &layer->out.height, &layer->out.width, &why) == NM_OK ||
-           fail(error, "%s: %s", place.path, why.message);
+           fail(error, "%s%s", place.path, why.message);
 }
 
 static bool read_dense(struct json_place place, const struct network *network, struct layer *layer,
@@ -181,7 +184,7 @@ static bool read_layer(struct json_place place, const struct network *network, s
     *layer = (struct layer){
         .in = in, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
     if (!json_is_object(place.object))
-        return fail(error, "%s: not an object; " REMEDY, place.path);
+        return fail(error, "%snot an object; " REMEDY, place.path);
     if (!json_need_string(place, "name", &layer->name, error) ||
         !json_get_choice(place, "op", ops, &op, error))
         return false;
@@ -194,7 +197,7 @@ static bool read_layer(struct json_place place, const struct network *network, s
         good = read_dense(place, network, layer, error);
     else
         good = read_pool(place, layer, error);
-    return good && check_volume(place, layer->out, error);
+    return good && check_volume(place, "output", layer->out, error);
 }
 
 /** Layers are known by their names, and the goldens hold 'input' beside them. */
@@ -252,7 +255,7 @@ static bool read_files(const char *path, struct network *network, struct error *
                 read_path(place, path, "test", &network->test, error) &&
                 json_need_string(place, "tensors", &tensors, error);
     network->input = (struct volume){input[0], input[1], input[2]};
-    good = good && check_volume(place, network->input, error);
+    good = good && check_volume(place, "input", network->input, error);
     free(place_path);
     if (!good)
         return false;
