@@ -183,12 +183,11 @@ bool npy_parse(const char *name, const unsigned char *bytes, size_t size, struct
         return fail(error, "%s: Fortran order; save numpy.ascontiguousarray of it", name);
 
     // Compared before memory is asked for: a header may claim any size.
-    size_t needed = dtype_size(type);
-    bool overflow = false;
-    for (size_t i = 0; i < header.rank; i++)
-        overflow |= __builtin_mul_overflow(needed, header.shape[i], &needed);
+    size_t needed;
+    if (!tensor_bytes(name, type, header.rank, header.shape, &needed, error))
+        return false;
     const size_t present = size - start - length;
-    if (!overflow && needed != present)
+    if (needed != present)
         return fail(error, "%s: %s: %zu bytes of data, %zu needed for shape %s; save it again",
                     name, present < needed ? "truncated" : "trailing data", present, needed,
                     shape_text(header.rank, header.shape).text);

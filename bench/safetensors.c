@@ -59,11 +59,10 @@ static bool read_tensor(const json_t *entry, const char *what, struct payload *p
         offset_count != 2 || offsets[0] > offsets[1] || offsets[1] > payload->size)
         return fail(error, "%s: data_offsets are not within the %zu bytes of data; save it again",
                     what, payload->size);
-    size_t needed = dtype_size(type);
-    bool overflow = false;
-    for (size_t i = 0; i < rank; i++)
-        overflow |= __builtin_mul_overflow(needed, shape[i], &needed);
-    if (!overflow && needed != offsets[1] - offsets[0])
+    size_t needed;
+    if (!tensor_bytes(what, type, rank, shape, &needed, error))
+        return false;
+    if (needed != offsets[1] - offsets[0])
         return fail(error, "%s: %zu bytes of data, %zu needed for shape %s; save it again", what,
                     offsets[1] - offsets[0], needed, shape_text(rank, shape).text);
     // Before memory is asked for: many tensors could claim the same bytes.

@@ -143,8 +143,11 @@ bool suite_read(const char *name, struct suite *suite, struct error *error) {
     char relative[128], path[DATA_PATH_MAX];
     *suite = (struct suite){0};
     if (!is_path(name)) {
-        if (names_find(shipped, name) < 0)
-            return names_fail(shipped, "suite", name, error);
+        if (names_find(shipped, name) < 0) {
+            struct error unknown;
+            names_fail(shipped, "suite", name, &unknown);
+            return fail(error, "%s, all, or the path of a .json file", unknown.message);
+        }
         snprintf(relative, sizeof relative, "suites/%s.json", name);
         if (!data_find(relative, path, error))
             return false;

@@ -40,21 +40,31 @@ struct shape_text shape_text(size_t rank, const size_t *shape) {
     return s;
 }
 
-bool tensor_create(struct tensor *tensor, const char *what, nm_dtype type, size_t rank,
-                   const size_t *shape, struct error *error) {
-    *tensor = (struct tensor){.type = type, .rank = rank, .count = 1};
+bool tensor_bytes(const char *what, nm_dtype type, size_t rank, const size_t *shape, size_t *bytes,
+                  struct error *error) {
     if (rank > TENSOR_MAX_RANK)
         return fail(error, "%s: %zu dimensions; at most %d are supported", what, rank,
                     TENSOR_MAX_RANK);
-    size_t bytes = dtype_size(type);
+    *bytes = dtype_size(type);
     for (size_t i = 0; i < rank; i++) {
-        tensor->shape[i] = shape[i];
         if (shape[i] == 0)
             return fail(error, "%s: shape %s has a size of zero; give sizes of at least 1", what,
                         shape_text(rank, shape).text);
-        if (__builtin_mul_overflow(bytes, shape[i], &bytes) || bytes > PTRDIFF_MAX)
+        if (__builtin_mul_overflow(*bytes, shape[i], bytes) || *bytes > PTRDIFF_MAX)
             return fail(error, "%s: the sizes of shape %s overflow; give smaller ones", what,
                         shape_text(rank, shape).text);
+    }
+    return true;
+}
+
+bool tensor_create(struct tensor *tensor, const char *what, nm_dtype type, size_t rank,
+                   const size_t *shape, struct error *error) {
+    size_t bytes;
+    *tensor = (struct tensor){.type = type, .rank = rank, .count = 1};
+    if (!tensor_bytes(what, type, rank, shape, &bytes, error))
+        return false;
+    for (size_t i = 0; i < rank; i++) {
+        tensor->shape[i] = shape[i];
         tensor->count *= shape[i];
     }
     tensor->data = aligned_bytes(bytes);

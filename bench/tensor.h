@@ -23,8 +23,12 @@ size_t dtype_size(nm_dtype type);
 /** "float32", "int32", "int8", "uint8", "int4", "uint4". */
 const char *dtype_name(nm_dtype type);
 
-/** Allocates zeroed data. A size of zero, or a product that overflows, is an error.
+/** Bytes of a tensor's data. A size of zero, or a product that overflows, is an error.
  *  @param what names the tensor in errors: a file's path, say. */
+bool tensor_bytes(const char *what, nm_dtype type, size_t rank, const size_t *shape, size_t *bytes,
+                  struct error *error);
+
+/** Allocates zeroed data; fails as tensor_bytes() does, and when out of memory. */
 bool tensor_create(struct tensor *tensor, const char *what, nm_dtype type, size_t rank,
                    const size_t *shape, struct error *error);
 void tensor_destroy(struct tensor *tensor);
