@@ -26,6 +26,7 @@ class Program:
             cwd=self.folder,
             capture_output=True,
             text=True,
+            check=False,
             **options,
         )
         assert done.returncode == status, (done.returncode, done.stdout, done.stderr)

@@ -24,12 +24,8 @@ def windows(x: np.ndarray, weights: np.ndarray, config: dict[str, Any]) -> np.nd
             for c in range(columns):
                 patch = x[
                     :,
-                    r * stride[0] : r * stride[0]
-                    + dilation[0] * (kh - 1)
-                    + 1 : dilation[0],
-                    c * stride[1] : c * stride[1]
-                    + dilation[1] * (kw - 1)
-                    + 1 : dilation[1],
+                    r * stride[0] : r * stride[0] + dilation[0] * (kh - 1) + 1 : dilation[0],
+                    c * stride[1] : c * stride[1] + dilation[1] * (kw - 1) + 1 : dilation[1],
                     first : first + channels,
                 ]
                 result[:, r, c, o] = (patch * weights[o]).reshape(x.shape[0], -1)
@@ -98,9 +94,7 @@ def requantize(acc: np.ndarray, config: dict[str, Any], dtype: type) -> np.ndarr
         scaled = np.empty(acc.shape, np.int64)
         for index in np.ndindex(acc.shape):
             c = index[-1]
-            scaled[index] = multiply_tflite(
-                int(acc[index]), int(multiplier[c]), int(shift[c])
-            )
+            scaled[index] = multiply_tflite(int(acc[index]), int(multiplier[c]), int(shift[c]))
     info = np.iinfo(dtype)
     low, high = config.get("clamp", [info.min, info.max])
     return np.clip(scaled + config.get("output_zero_point", 0), low, high).astype(dtype)

@@ -26,9 +26,7 @@ def tensors(
     groups = shape.get("groups", 1)
     (low, high), (weight_low, weight_high) = ranges
     x = rng.integers(low, high + 1, (2, 9, 8, 4)).astype(dtype)
-    weights = rng.integers(weight_low, weight_high + 1, (8, 3, 3, 4 // groups)).astype(
-        np.int8
-    )
+    weights = rng.integers(weight_low, weight_high + 1, (8, 3, 3, 4 // groups)).astype(np.int8)
     return x, weights, rng.integers(-3000, 3000, 8).astype(np.int32)
 
 
@@ -56,17 +54,13 @@ def test_accumulators(conv: Conv, case: tuple, shape: dict[str, Any], isa: str) 
     conv.write(input=x, weights=weights, bias=bias)
     got = conv.run("--isa", isa)
     assert got.dtype == np.int32
-    np.testing.assert_array_equal(
-        got, reference.accumulate(x, weights, conv.config, bias)
-    )
+    np.testing.assert_array_equal(got, reference.accumulate(x, weights, conv.config, bias))
 
 
 @pytest.mark.parametrize("isa", ["scalar", "auto"])
 @pytest.mark.parametrize("rounding", [TFLITE, FLOAT], ids=["tflite", "float"])
 @pytest.mark.parametrize("case", PRECISIONS.values(), ids=PRECISIONS)
-def test_requantized(
-    conv: Conv, case: tuple, rounding: dict[str, Any], isa: str
-) -> None:
+def test_requantized(conv: Conv, case: tuple, rounding: dict[str, Any], isa: str) -> None:
     precision, ranges, dtype = case
     shape: dict[str, Any] = {"padding": [1, 0, 1, 2]}
     x, weights, bias = tensors(shape, ranges, dtype)
@@ -101,9 +95,7 @@ def test_scale_for_each_channel(conv: Conv, rounding: str) -> None:
     )
     conv.write(input=x, weights=weights, bias=bias)
     acc = reference.accumulate(x, weights, conv.config, bias)
-    np.testing.assert_array_equal(
-        conv.run(), reference.requantize(acc, conv.config, np.uint8)
-    )
+    np.testing.assert_array_equal(conv.run(), reference.requantize(acc, conv.config, np.uint8))
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -117,9 +109,7 @@ def test_f32(conv: Conv, shape: dict[str, Any], isa: str) -> None:
     conv.write(input=x, weights=weights, bias=bias)
     got = conv.run("--isa", isa)
     exact = reference.accumulate(x, weights, conv.config, bias)
-    size = np.abs(reference.windows(x.astype(np.float64), weights, conv.config)).sum(
-        axis=-1
-    )
+    size = np.abs(reference.windows(x.astype(np.float64), weights, conv.config)).sum(axis=-1)
     assert got.dtype == np.float32
     assert np.all(np.abs(got - exact) <= 4 * 2**-24 * 6 * size)
 
@@ -167,9 +157,7 @@ def test_group32(conv: Conv, precision: str, requantized: bool) -> None:
 def test_threads_and_tiers_agree(conv: Conv) -> None:
     x, weights, bias = tensors({}, ((-128, 127), (-127, 127)), np.int8)
     conv.write(input=x, weights=weights, bias=bias)
-    outputs = [conv.run("--threads", n) for n in (1, 2, 7)] + [
-        conv.run("--isa", "scalar")
-    ]
+    outputs = [conv.run("--threads", n) for n in (1, 2, 7)] + [conv.run("--isa", "scalar")]
     for other in outputs[1:]:
         np.testing.assert_array_equal(outputs[0], other)
 
