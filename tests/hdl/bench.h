@@ -1,5 +1,6 @@
 // What every bench shares: a clocked device under test named Vdut, counted checks, arguments and a
-// seeded generator. A bench prints "vectors N" and exits 0, or prints the first failures and exits 1.
+// seeded generator. A bench prints "vectors N, results M" (operands driven, outputs compared) and
+// exits 0, or prints the first failures and exits 1.
 #pragma once
 
 #include "Vdut.h"
@@ -76,6 +77,7 @@ class Bench {
     }
 
     void count_vector() { vectors_++; }
+    void count_result() { results_++; }
 
     __attribute__((format(printf, 3, 4))) void check(bool good, const char *format, ...) {
         if (good)
@@ -93,9 +95,9 @@ class Bench {
     }
 
     int finish() {
-        if (vectors_ == 0)
-            check(false, "nothing was compared");
-        std::printf("vectors %llu\n", static_cast<unsigned long long>(vectors_));
+        check(results_ != 0, "nothing was compared");
+        std::printf("vectors %llu, results %llu\n", static_cast<unsigned long long>(vectors_),
+                    static_cast<unsigned long long>(results_));
         return failures_ == 0 ? 0 : 1;
     }
 
@@ -105,5 +107,6 @@ class Bench {
     std::unique_ptr<Vdut> dut_ = std::make_unique<Vdut>(&context_);
     uint64_t cycle_ = 0;
     uint64_t vectors_ = 0;
+    uint64_t results_ = 0;
     int failures_ = 0;
 };

@@ -130,6 +130,8 @@ class Scoreboard {
         dut.a_i = pack_lanes(x.a, A_WIDTH);
         dut.b_i = pack_lanes(x.b, B_WIDTH);
         bench_.tick();
+        if (valid)
+            bench_.count_vector();
         compare();
     }
     // The sums that the cycle just driven has ended.
@@ -160,7 +162,7 @@ class Scoreboard {
             held_ = pending_.front().sums;
             known_ = true;
             pending_.pop_front();
-            bench_.count_vector();
+            bench_.count_result();
         }
         for (int k = 0; known_ && k < kSums; k++)
             bench_.check(word(dut.acc_o, k) == held_[k], "sum %d is %d, expected %d", k,

@@ -43,8 +43,10 @@ class Scoreboard {
         dut.a_i = v.a;
         dut.b_i = v.b;
         dut.c_i = v.c;
-        if (valid)
+        if (valid) {
             pending_.push_back({bench_.cycle() + kLatency, v});
+            bench_.count_vector();
+        }
         bench_.tick();
         const bool due = !pending_.empty() && pending_.front().cycle == bench_.cycle();
         bench_.check(dut.valid_o == due, "valid_o is %d, expected %d", dut.valid_o, due);
@@ -55,7 +57,7 @@ class Scoreboard {
         const uint32_t want = expected(w);
         bench_.check(dut.y_o == want, "%08x * %08x + %08x = %08x, expected %08x", w.a, w.b, w.c,
                      dut.y_o, want);
-        bench_.count_vector();
+        bench_.count_result();
     }
 
     void drain() {
