@@ -13,25 +13,25 @@ from files import stop
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
-# Upright photographs inside the scikit-image wheel, all public domain or CC0.
-TRAINING_PHOTOS = ("astronaut", "chelsea", "rocket")
-HELD_OUT_PHOTO = "coffee"
+# Upright photographs inside the scikit-image wheel, all public domain or CC0. Training and
+# calibration see the left two thirds of each, and the shipped inputs come from the right third.
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 CROP = 64
 
-# (photo, reduction, top, left) of each shipped crop.
+# (photo, reduction, top, left) of each shipped crop; left counts within its region.
 CALIBRATION_CROPS = (
     ("astronaut", 1, 80, 190),
-    ("astronaut", 2, 10, 60),
-    ("astronaut", 4, 30, 40),
+    ("astronaut", 3, 20, 40),
     ("chelsea", 1, 100, 120),
     ("chelsea", 2, 40, 80),
-    ("chelsea", 4, 4, 24),
+    ("coffee", 1, 80, 130),
+    ("coffee", 2, 60, 100),
     ("rocket", 2, 100, 140),
-    ("rocket", 4, 30, 48),
+    ("rocket", 3, 40, 70),
 )
 GOLDEN_CROPS = (
-    (HELD_OUT_PHOTO, 2, 40, 60),
-    (HELD_OUT_PHOTO, 2, 110, 170),
+    ("coffee", 2, 40, 4),
+    ("astronaut", 2, 40, 10),
 )
 
 
@@ -69,11 +69,18 @@ def photo(name: str, reduction: int) -> np.ndarray:
     return ((boxes.astype(np.int64).sum((1, 3)) * 2 + area) // (2 * area)).astype(np.uint8)
 
 
-def crops(where: tuple[tuple[str, int, int, int], ...]) -> np.ndarray:
-    """The (N, 64, 64, 3) crops at the given places."""
+def region(name: str, reduction: int, held_out: bool) -> np.ndarray:
+    """A reduced photograph's training region, or its held-out one; they share no pixel."""
+    pixels = photo(name, reduction)
+    border = pixels.shape[1] * 2 // 3
+    return pixels[:, border:] if held_out else pixels[:, :border]
+
+
+def crops(where: tuple[tuple[str, int, int, int], ...], held_out: bool) -> np.ndarray:
+    """The (N, 64, 64, 3) crops at the given places of the regions."""
     found = []
     for name, reduction, top, left in where:
-        crop = photo(name, reduction)[top : top + CROP, left : left + CROP]
+        crop = region(name, reduction, held_out)[top : top + CROP, left : left + CROP]
         if crop.shape != (CROP, CROP, 3):
             raise ValueError(f"crop at {top}, {left} leaves {name} reduced by {reduction}")
         found.append(crop)

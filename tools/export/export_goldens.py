@@ -50,7 +50,7 @@ def file_name(network: Network, part: str) -> str:
 def images_of(network: Network) -> tuple[np.ndarray, np.ndarray, str]:
     """A network's golden inputs and calibration inputs as pixels, and where they come from."""
     if network is SEED:
-        return crops(GOLDEN_CROPS), crops(CALIBRATION_CROPS), PHOTOS
+        return crops(GOLDEN_CROPS, True), crops(CALIBRATION_CROPS, False), PHOTOS
     test, _ = fashion_mnist("t10k")
     train, _ = fashion_mnist("train")
     return test[:FASHION_GOLDENS], train[:FASHION_CALIBRATION], FASHION_DATA
