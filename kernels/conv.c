@@ -334,9 +334,12 @@ static nm_status make_epilogue(nm_conv *conv, const nm_conv_desc *d) {
         float *scale = nm_alloc(bytes);
         if (!scale)
             return NM_OUT_OF_MEMORY;
-        for (size_t o = 0; o < n; ++o)
-            scale[o] = d->scale[d->scale_count == 1 ? 0 : o];
         e->scale = scale;
+        e->narrow = is_byte(d->output_type);
+        for (size_t o = 0; o < n; ++o) {
+            scale[o] = d->scale[d->scale_count == 1 ? 0 : o];
+            e->narrow &= fabsf(scale[o]) < 0.99f;
+        }
         conv->info.weight_bytes += n * 4;
     }
     if (needs_multiplier(d)) {

@@ -123,8 +123,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const size_t channels = plan->blocks * plan->block;
     plan->weights = nm_alloc(plan->blocks * plan->block_bytes);
     plan->bias = nm_alloc(channels * 4);
-    const bool to_bytes = d->output_type == NM_INT8 || d->output_type == NM_UINT8;
-    const bool scaled = to_bytes && d->rounding == NM_ROUNDING_FLOAT;
+    const bool scaled = conv->epilogue.narrow;
     plan->scale = scaled ? nm_alloc(channels * 4) : NULL;
     char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
     if (!plan->weights || !plan->bias || (scaled && !plan->scale) ||

@@ -31,6 +31,8 @@ typedef struct nm_epilogue {
     int32_t zero_point;
     int32_t min, max;       /**< 8-bit and int32 outputs, in output units */
     float min_f32, max_f32; /**< float outputs; for 8-bit ones, the bounds less the zero point */
+    bool narrow; /**< 8-bit by float rounding, and every |scale| is so far below 1 that no
+                      product of an int32 leaves int32 */
 } nm_epilogue;
 
 /**
@@ -82,7 +84,7 @@ typedef struct nm_depthwise_run {
      *  float: [tap][lane]. */
     const void *weights;
     const void *bias;   /**< in the lanes' order: int32 [vector][lane]; float [lane] */
-    const float *scale; /**< in the lanes' order; float rounding to bytes only */
+    const float *scale; /**< in the lanes' order, where epilogue->narrow; else NULL */
     size_t pixels;
     size_t channel, channels; /**< the block's first output channel; how many it has */
     void *output;             /**< first pixel, the block's first channel */

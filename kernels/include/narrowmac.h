@@ -293,6 +293,25 @@ NM_API nm_status nm_quantize_weights(nm_scheme scheme, int bits, const float *we
                                      size_t out_channels, size_t k, int8_t *q, float *scale,
                                      int32_t *zero_point, nm_error *error);
 
+/**
+ * Rounds weights of nm_quantize_weights() again, so that errors cancel where inputs are alike:
+ * neighbouring pixels of one channel. Codes move by one step, where that costs the least squared
+ * error, until no move brings the sum of the errors nearer to zero: first over each 2-D kernel
+ * (the taps of an output and an input channel), then over each output channel. The rounding of
+ * SQuant (Guo et al., "SQuant: On-the-Fly Data-Free Quantization via Diagonal Hessian
+ * Approximation", 2022), for symmetric schemes; it needs no data.
+ *
+ * @param bits       8 or 4: codes stay within -127..127 or -7..7.
+ * @param weights    out_channels rows of taps * channels values (OHWI flattened).
+ * @param taps       kernel_height * kernel_width.
+ * @param channels   input channels of one group.
+ * @param group_size 0 for a scale an output channel, 32 for the GROUP32 schemes' scales.
+ * @param q          in and out: one code a byte.
+ */
+NM_API nm_status nm_balance_weights(int bits, const float *weights, size_t out_channels,
+                                    size_t taps, size_t channels, size_t group_size,
+                                    const float *scale, int8_t *q, nm_error *error);
+
 /** Packs n values (low nibble of each byte) two a byte, low nibble first: (n + 1) / 2 bytes. */
 NM_API void nm_pack_int4(const void *values, size_t n, uint8_t *packed);
 /** Unpacks n nibbles, sign-extended (NM_INT4) or zero-extended (NM_UINT4), one a byte. */

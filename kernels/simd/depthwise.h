@@ -6,14 +6,17 @@
 /** The bytes under row group `group` of one input column, interleaved. Rows beyond the kernel have
  *  weight zero: any value will do. */
 INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t group, size_t height,
-                        size_t n, vx *out) {
+                        size_t n, bool flip, vx *out) {
     vb row[DOT_STEP];
     const bool exists = column >= 0 && (size_t)column < r->columns;
     UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
         const size_t kh = group * DOT_STEP + i;
-        row[i] = exists && kh < height
-                     ? vb_xor(vb_load(r->row[kh] + column * r->column_bytes, n), vb_set1(r->flip))
-                     : vb_set1(r->pad);
+        row[i] = vb_set1(r->pad);
+        if (exists && kh < height) {
+            row[i] = vb_load(r->row[kh] + column * r->column_bytes, n);
+            if (flip)
+                row[i] = vb_xor(row[i], vb_set1(r->flip));
+        }
     }
     interleave(row, out);
 }
@@ -21,16 +24,14 @@ INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t grou
 /** Stores one pixel's accumulators. */
 INLINE void store_block(const nm_depthwise_run *r, const vi *acc, char *out, size_t n) {
     const nm_epilogue *e = r->epilogue;
+#if DW_VECTORS == 4
     if (r->scale) {
-        vi q[DW_VECTORS];
-        UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
-            const vf y = vf_mul(vf_from_i32(acc[j]), vf_load(r->scale + j * VL));
-            q[j] = vi_round_f32(vf_max(vf_set1(e->min_f32), vf_min(vf_set1(e->max_f32), y)));
-            q[j] = vi_add(q[j], vi_set1(e->zero_point));
-        }
-        vi_store_block((uint8_t *)out, q, n);
+        const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
+                                       r->scale + 3 * VL};
+        vc_store((uint8_t *)out, requantize_narrow(acc, scale, e), n);
         return;
     }
+#endif
     int32_t lane[DW_VECTORS][VL], channel[DW_VECTORS * VL];
     for (int j = 0; j < DW_VECTORS; ++j)
         vi_store(lane[j], acc[j], VL);
@@ -42,35 +43,38 @@ INLINE void store_block(const nm_depthwise_run *r, const vi *acc, char *out, siz
         store_i32(vi_load(channel + c), e, r->channel + c, out + c * size, n - c < VL ? n - c : VL);
 }
 
+/** Output p of a 3x3 row: loads its third column over the one that has served, column[turn + 2]. */
+INLINE void pixel_3x3(const nm_depthwise_run *r, size_t p, vx column[3][GROUPS_3 * DW_VECTORS],
+                      int turn, size_t n, bool flip) {
+    UNROLL for (int g = 0; g < GROUPS_3; ++g)
+        load_column(r, r->first_column + (ptrdiff_t)p + 2, g, 3, n, flip,
+                    &column[(turn + 2) % 3][g * DW_VECTORS]);
+    vi acc[DW_VECTORS];
+    UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] = vi_load((const int32_t *)r->bias + j * VL);
+    const wt_t *w = r->weights;
+    UNROLL for (int k = 0; k < 3; ++k) {
+        UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP)
+            acc[i % DW_VECTORS] =
+                vi_dot(acc[i % DW_VECTORS], column[(turn + k) % 3][i], vw_load(w));
+    }
+    store_block(r, acc, (char *)r->output + (ptrdiff_t)p * r->output_stride, n);
+}
+
 /** 3x3, stride 1: each column is interleaved once and serves three outputs. */
-INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n) {
+INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n, bool flip) {
     vx column[3][GROUPS_3 * DW_VECTORS];
-    UNROLL for (int k = 0; k < 2; ++k) {
+    UNROLL for (int k = 0; k < 3; ++k) {
         UNROLL for (int g = 0; g < GROUPS_3; ++g)
-            load_column(r, r->first_column + k, g, 3, n, &column[k][g * DW_VECTORS]);
+            load_column(r, r->first_column + k, g, 3, n, flip, &column[k][g * DW_VECTORS]);
     }
-    char *out = r->output;
-    for (size_t p = 0;;) {
-        UNROLL for (int u = 0; u < 3; ++u) {
-            if (p == r->pixels)
-                return;
-            const ptrdiff_t next = r->first_column + (ptrdiff_t)p + 2;
-            UNROLL for (int g = 0; g < GROUPS_3; ++g)
-                load_column(r, next, g, 3, n, &column[(u + 2) % 3][g * DW_VECTORS]);
-            vi acc[DW_VECTORS];
-            UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] =
-                vi_load((const int32_t *)r->bias + j * VL);
-            const wt_t *w = r->weights;
-            UNROLL for (int k = 0; k < 3; ++k) {
-                UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP)
-                    acc[i % DW_VECTORS] =
-                        vi_dot(acc[i % DW_VECTORS], column[(u + k) % 3][i], vw_load(w));
-            }
-            store_block(r, acc, out, n);
-            out += r->output_stride;
-            ++p;
-        }
+    size_t p = 0;
+    for (; p + 3 <= r->pixels; p += 3) {
+        UNROLL for (int u = 0; u < 3; ++u) pixel_3x3(r, p + (size_t)u, column, u, n, flip);
     }
+    if (p < r->pixels)
+        pixel_3x3(r, p, column, 0, n, flip);
+    if (p + 1 < r->pixels)
+        pixel_3x3(r, p + 1, column, 1, n, flip);
 }
 
 /** Any kernel, stride and dilation. */
@@ -86,7 +90,7 @@ INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
             const ptrdiff_t column = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
             for (size_t g = 0; g < groups; ++g) {
                 vx x[DW_VECTORS];
-                load_column(r, column, g, r->kernel_height, n, x);
+                load_column(r, column, g, r->kernel_height, n, true, x);
                 UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) acc[j] =
                     vi_dot(acc[j], x[j], vw_load(w));
             }
@@ -99,10 +103,11 @@ static void depthwise_int(const nm_depthwise_run *r) {
     const bool is_3x3 =
         r->kernel_height == 3 && r->kernel_width == 3 && r->stride == 1 && r->dilation == 1;
     const size_t block = DW_VECTORS * VL;
-    if (is_3x3 && r->channels == block)
-        depthwise_3x3(r, block);
+    /* constants for the loops above, where they matter */
+    if (is_3x3 && r->channels == block && !r->flip)
+        depthwise_3x3(r, block, false);
     else if (is_3x3)
-        depthwise_3x3(r, r->channels);
+        depthwise_3x3(r, r->channels, true);
     else if (r->channels == block)
         depthwise_any(r, block);
     else

@@ -51,6 +51,20 @@ INLINE void store_f32(vf acc, const nm_epilogue *e, size_t channel, void *out, s
         vi_store_u8(out, vi_add(vi_round_f32(acc), vi_set1(e->zero_point)), n);
 }
 
+/** Four vectors of accumulators, each with its channels' scales, to bytes in vc_pack's order. Needs
+ *  epilogue.narrow, which promises that no product leaves int32: saturation does the rest. */
+INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_epilogue *e) {
+    vi q[4];
+    UNROLL for (int i = 0; i < 4; ++i) q[i] =
+        vi_round_f32(vf_mul(vf_from_i32(acc[i]), vf_load(scale[i])));
+    /* signed bytes are made as unsigned ones 128 higher */
+    const int offset = e->type == NM_INT8 ? 128 : 0;
+    const vc bytes =
+        vc_clamp(vc_pack(q, (int16_t)(e->zero_point + offset)), vc_set1((uint8_t)(e->min + offset)),
+                 vc_set1((uint8_t)(e->max + offset)));
+    return vc_xor(bytes, vc_set1((uint8_t)offset));
+}
+
 /** Bytes of one output element. */
 INLINE size_t output_size(const nm_epilogue *e) {
     return e->type == NM_INT32 || e->type == NM_FLOAT32 ? 4 : 1;

@@ -34,9 +34,47 @@ INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const nm_tile *t, size_t 
     return w;
 }
 
+/** Stores a tile of requantized bytes, four vectors at a time whatever pixels they belong to. */
+INLINE void store_tile_narrow(const nm_tile *t, const vi *acc, int mr, int nr) {
+    const float *const scale = t->epilogue->scale + t->channel;
+    const int count = mr * nr;
+    for (int first = 0; first < count; first += 4) {
+        const float *scales[4];
+        UNROLL for (int i = 0; i < 4; ++i) scales[i] = scale + (first + i) % nr * VL;
+        const vc bytes = vc_in_order(requantize_narrow(acc + first, scales, t->epilogue));
+        uint8_t *out = (uint8_t *)t->output + first / nr * t->output_stride;
+        if (nr == 4) {
+            vc_store(out, bytes, t->channels);
+            continue;
+        }
+        uint8_t each[4][VL];
+        vc_store(each[0], bytes, sizeof each);
+        for (int i = first; i < first + 4 && i < count; ++i) {
+            const size_t channel = (size_t)(i % nr) * VL;
+            out = (uint8_t *)t->output + i / nr * t->output_stride + channel;
+            if (channel + VL <= t->channels)
+                memcpy(out, each[i - first], VL);
+            else
+                memcpy(out, each[i - first], t->channels - channel);
+        }
+    }
+}
+
 /** Stores a tile of accumulators, [mr][nr] vectors. Out of line: one copy serves all tiles. */
 static __attribute__((noinline)) void store_tile_i32(const nm_tile *t, const vi *acc, int mr,
                                                      int nr) {
+    if (t->epilogue->narrow) {
+        /* constants for the loop above */
+        if (nr == 4)
+            store_tile_narrow(t, acc, mr, 4);
+        else if (nr == 3)
+            store_tile_narrow(t, acc, mr, 3);
+        else if (nr == 2)
+            store_tile_narrow(t, acc, mr, 2);
+        else
+            store_tile_narrow(t, acc, mr, 1);
+        return;
+    }
     const size_t size = output_size(t->epilogue);
     for (int n = 0; n < nr; ++n) {
         const size_t first = (size_t)n * VL;
@@ -74,7 +112,7 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     const wt_t *w = t->weights;
     for (size_t s = 0; s < t->segments; ++s)
         w = accumulate_int(acc, t, s, w, mr, nr);
-    vi tile[NM_MAX_MR * NM_MAX_NR];
+    vi tile[NM_MAX_MR * NM_MAX_NR + 3]; /* read in fours */
     UNROLL for (int m = 0; m < mr; ++m) {
         UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = acc[m][n];
     }

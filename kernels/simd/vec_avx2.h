@@ -85,6 +85,36 @@ INLINE vf vf_load_n(const float *p, size_t n) {
     memcpy(t, p, n * sizeof *p);
     return vf_load(t);
 }
+/* Four vectors of lanes to one of bytes. */
+typedef simde__m256i vc;
+
+/* Adds zero_point and saturates to unsigned bytes; four bytes of each vector in turn, within
+ * 128-bit lanes, which is the depthwise kernels' channel order. */
+INLINE vc vc_pack(const vi *a, int16_t zero_point) {
+    const vi zero = simde_mm256_set1_epi16(zero_point);
+    const vi low = simde_mm256_adds_epi16(simde_mm256_packs_epi32(a[0], a[1]), zero);
+    const vi high = simde_mm256_adds_epi16(simde_mm256_packs_epi32(a[2], a[3]), zero);
+    return simde_mm256_packus_epi16(low, high);
+}
+/* From that order to all of the first vector's bytes, then the second's, ... */
+INLINE vc vc_in_order(vc a) {
+    return simde_mm256_permutevar8x32_epi32(a, simde_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+INLINE vc vc_set1(uint8_t x) { return simde_mm256_set1_epi8((int8_t)x); }
+INLINE vc vc_clamp(vc a, vc min, vc max) {
+    return simde_mm256_max_epu8(min, simde_mm256_min_epu8(max, a));
+}
+INLINE vc vc_xor(vc a, vc b) { return simde_mm256_xor_si256(a, b); }
+INLINE void vc_store(uint8_t *p, vc a, size_t n) {
+    if (n == 4 * VL) {
+        simde_mm256_storeu_si256((simde__m256i *)p, a);
+        return;
+    }
+    uint8_t t[4 * VL];
+    simde_mm256_storeu_si256((simde__m256i *)t, a);
+    memcpy(p, t, n);
+}
+
 #if defined(NM_AVXVNNI)
 
 #define DOT_STEP 4
@@ -127,21 +157,6 @@ INLINE void interleave(const vb *row, vx *out) {
     out[2] = simde_mm256_unpacklo_epi16(high01, high23);
     out[3] = simde_mm256_unpackhi_epi16(high01, high23);
 }
-/* The low bytes of the lanes, in channel order. */
-INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
-    const vi mask = simde_mm256_set1_epi16(0xFF);
-    const vi low = simde_mm256_and_si256(simde_mm256_packs_epi32(a[0], a[1]), mask);
-    const vi high = simde_mm256_and_si256(simde_mm256_packs_epi32(a[2], a[3]), mask);
-    const vi bytes = simde_mm256_packus_epi16(low, high);
-    if (n == 4 * VL) {
-        simde_mm256_storeu_si256((simde__m256i *)p, bytes);
-        return;
-    }
-    uint8_t t[4 * VL];
-    simde_mm256_storeu_si256((simde__m256i *)t, bytes);
-    memcpy(p, t, n);
-}
-
 #else
 
 #define DOT_STEP 2
@@ -178,20 +193,6 @@ INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {
     out[0] = simde_mm256_unpacklo_epi16(row[0], row[1]);
     out[1] = simde_mm256_unpackhi_epi16(row[0], row[1]);
-}
-/* The low bytes of the lanes, in channel order. */
-INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
-    const vi words =
-        simde_mm256_and_si256(simde_mm256_packs_epi32(a[0], a[1]), simde_mm256_set1_epi16(0xFF));
-    const simde__m128i bytes = simde_mm_packus_epi16(simde_mm256_castsi256_si128(words),
-                                                     simde_mm256_extracti128_si256(words, 1));
-    if (n == 2 * VL) {
-        simde_mm_storeu_si128((simde__m128i *)p, bytes);
-        return;
-    }
-    uint8_t t[2 * VL];
-    simde_mm_storeu_si128((simde__m128i *)t, bytes);
-    memcpy(p, t, n);
 }
 
 #endif

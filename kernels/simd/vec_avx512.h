@@ -103,14 +103,31 @@ INLINE void interleave(const vb *row, vx *out) {
     out[2] = simde_mm512_unpacklo_epi16(high01, high23);
     out[3] = simde_mm512_unpackhi_epi16(high01, high23);
 }
-/* The low bytes of the lanes, in channel order. */
-INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
-    const vi mask = _mm512_set1_epi16(0xFF);
-    const vi low = simde_mm512_and_si512(_mm512_packs_epi32(a[0], a[1]), mask);
-    const vi high = simde_mm512_and_si512(_mm512_packs_epi32(a[2], a[3]), mask);
-    const vi bytes = _mm512_packus_epi16(low, high);
+
+/* Four vectors of lanes to one of bytes. */
+typedef simde__m512i vc;
+
+/* Adds zero_point and saturates to unsigned bytes; four bytes of each vector in turn, within
+ * 128-bit lanes, which is the depthwise kernels' channel order. */
+INLINE vc vc_pack(const vi *a, int16_t zero_point) {
+    const vi zero = simde_mm512_set1_epi16(zero_point);
+    const vi low = simde_mm512_adds_epi16(simde_mm512_packs_epi32(a[0], a[1]), zero);
+    const vi high = simde_mm512_adds_epi16(simde_mm512_packs_epi32(a[2], a[3]), zero);
+    return simde_mm512_packus_epi16(low, high);
+}
+/* From that order to all of the first vector's bytes, then the second's, ... */
+INLINE vc vc_in_order(vc a) {
+    const vi order = simde_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return simde_mm512_permutexvar_epi32(order, a);
+}
+INLINE vc vc_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
+INLINE vc vc_clamp(vc a, vc min, vc max) {
+    return simde_mm512_max_epu8(min, simde_mm512_min_epu8(max, a));
+}
+INLINE vc vc_xor(vc a, vc b) { return simde_mm512_xor_si512(a, b); }
+INLINE void vc_store(uint8_t *p, vc a, size_t n) {
     if (n == 4 * VL)
-        simde_mm512_storeu_si512(p, bytes);
+        simde_mm512_storeu_si512(p, a);
     else
-        _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, bytes);
+        _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, a);
 }

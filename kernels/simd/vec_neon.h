@@ -77,6 +77,27 @@ INLINE vf vf_load_n(const float *p, size_t n) {
     memcpy(t, p, n * sizeof *p);
     return vf_load(t);
 }
+/* Four vectors of lanes to one of bytes. */
+typedef simde_uint8x16_t vc;
+
+/* Adds zero_point and saturates to unsigned bytes, in order. */
+INLINE vc vc_pack(const vi *a, int16_t zero_point) {
+    const simde_int16x8_t zero = simde_vdupq_n_s16(zero_point);
+    const simde_int16x8_t low = simde_vcombine_s16(simde_vqmovn_s32(a[0]), simde_vqmovn_s32(a[1]));
+    const simde_int16x8_t high = simde_vcombine_s16(simde_vqmovn_s32(a[2]), simde_vqmovn_s32(a[3]));
+    return simde_vcombine_u8(simde_vqmovun_s16(simde_vqaddq_s16(low, zero)),
+                             simde_vqmovun_s16(simde_vqaddq_s16(high, zero)));
+}
+INLINE vc vc_in_order(vc a) { return a; }
+INLINE vc vc_set1(uint8_t x) { return simde_vdupq_n_u8(x); }
+INLINE vc vc_clamp(vc a, vc min, vc max) { return simde_vmaxq_u8(min, simde_vminq_u8(max, a)); }
+INLINE vc vc_xor(vc a, vc b) { return simde_veorq_u8(a, b); }
+INLINE void vc_store(uint8_t *p, vc a, size_t n) {
+    uint8_t t[4 * VL];
+    simde_vst1q_u8(t, a);
+    memcpy(p, t, n);
+}
+
 /* Depthwise: bytes as signed. */
 #define DW_SIGN 0x80
 
@@ -149,9 +170,3 @@ INLINE void interleave(const vb *row, vx *out) {
 }
 
 #endif
-
-/* The low bytes of the lanes, in channel order. */
-INLINE void vi_store_block(uint8_t *p, const vi *a, size_t n) {
-    for (size_t j = 0; j * VL < n; ++j)
-        vi_store_u8(p + j * VL, a[j], n - j * VL < VL ? n - j * VL : VL);
-}
