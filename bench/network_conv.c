@@ -15,6 +15,10 @@ static bool is_group_scheme(nm_scheme scheme) {
     return scheme == NM_SCHEME_GROUP32 || scheme == NM_SCHEME_GROUP32_MSE;
 }
 
+static bool is_mse_scheme(nm_scheme scheme) {
+    return scheme == NM_SCHEME_MSE || scheme == NM_SCHEME_GROUP32_MSE;
+}
+
 bool scheme_applies(nm_precision precision, nm_scheme scheme) {
     return precision != NM_F32 && !(precision == NM_W8A8 && is_group_scheme(scheme));
 }
@@ -70,8 +74,16 @@ static bool quantize_layer(const struct layer *layer, const struct conv_setting 
                                     .bias = need(channels, sizeof(int32_t))};
     nm_error why;
     const int bits = weight_bits(setting->precision);
-    if (nm_quantize_weights(setting->scheme, bits, layer->weights, channels, k, quantized->weights,
-                            quantized->factor, &quantized->zero_point, &why) != NM_OK)
+    nm_status status =
+        nm_quantize_weights(setting->scheme, bits, layer->weights, channels, k, quantized->weights,
+                            quantized->factor, &quantized->zero_point, &why);
+    if (status == NM_OK && is_mse_scheme(setting->scheme)) {
+        const size_t taps = layer->kernel[0] * layer->kernel[1];
+        status = nm_balance_weights(bits, layer->weights, channels, taps, k / taps,
+                                    grouped ? GROUP_SIZE : 0, quantized->factor, quantized->weights,
+                                    &why);
+    }
+    if (status != NM_OK)
         return fail(error, "layer %s: %s", layer->name, why.message);
     for (size_t i = 0; i < scales; i++)
         quantized->factor[i] *= input_scale;
