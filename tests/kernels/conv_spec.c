@@ -1,6 +1,7 @@
 #include "conv_spec.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -135,6 +136,12 @@ const conv_spec *conv_specs(size_t *count) {
     n += add_extremes(specs + n);
     *count = n;
     return specs;
+}
+
+size_t conv_spec_every(void) {
+    const char *text = getenv("NARROWMAC_TEST_EVERY");
+    const long every = text != NULL ? strtol(text, NULL, 10) : 1;
+    return every > 1 ? (size_t)every : 1;
 }
 
 bool conv_spec_fits(const conv_spec *s, const conv_kind *kind) {

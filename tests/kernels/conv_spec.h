@@ -19,6 +19,12 @@ typedef struct conv_spec {
 /** The directed specs: every operator variant, tails around the tile sizes, extreme values. */
 const conv_spec *conv_specs(size_t *count);
 
+/**
+ * Slow machines (emulators, sanitizers) set NARROWMAC_TEST_EVERY=N in the environment to take each
+ * Nth directed spec, and an Nth of the random ones. 1 when not set.
+ */
+size_t conv_spec_every(void);
+
 /** Whether the kind's algorithm exists for the shape. */
 bool conv_spec_fits(const conv_spec *spec, const conv_kind *kind);
 

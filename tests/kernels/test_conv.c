@@ -282,7 +282,8 @@ static void check_case(const conv_kind *kind, const conv_spec *spec, uint64_t se
 static void check_directed(const conv_kind *kind, const options *o, tally tallies[NM_ISA_COUNT]) {
     size_t count;
     const conv_spec *specs = conv_specs(&count);
-    for (size_t i = 0; i < count; i++) {
+    const size_t step = o->case_name == NULL ? conv_spec_every() : 1;
+    for (size_t i = 0; i < count; i += step) {
         const bool wanted = o->case_name == NULL || strcmp(o->case_name, specs[i].name) == 0;
         if (wanted && conv_spec_fits(&specs[i], kind))
             check_case(kind, &specs[i], o->seed, tallies);
@@ -292,7 +293,7 @@ static void check_directed(const conv_kind *kind, const options *o, tally tallie
 static void check_random(const conv_kind *kind, const options *o, tally tallies[NM_ISA_COUNT]) {
     if (o->case_name != NULL && strcmp(o->case_name, "random") != 0)
         return;
-    for (uint64_t i = 0; i < o->count; i++) {
+    for (uint64_t i = 0; i < o->count; i += conv_spec_every()) {
         const conv_spec spec = conv_spec_random(kind, o->seed + i);
         check_case(kind, &spec, o->seed + i, tallies);
     }

@@ -1,0 +1,349 @@
+"""The stages of tools/test: builds, suites and checks, counted case by case.
+
+A stage is a function that runs commands through its Stage and returns a Tally. Stages share
+nothing but the source tree (each build has its own folder below build-test/), so that two run at
+a time; what a command prints goes to build-test/logs/STAGE.log and is shown where it fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILDS = ROOT / "build-test"
+LOGS = BUILDS / "logs"
+WORKERS = 2
+JOBS = max(1, (os.cpu_count() or 1) // WORKERS)
+FUZZ_SECONDS = 60
+LOG_LINES = 60
+COMMAND_SECONDS = 1500
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.failures += other.failures
+
+    def case(self, name: str, passed: bool) -> None:
+        if passed:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.failures.append(name)
+
+
+class CommandFailed(Exception):
+    """A command without which the stage cannot go on."""
+
+
+@dataclass
+class Stage:
+    """One stage's log, environment and commands."""
+
+    name: str
+    log: IO[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str | Path, **environment: str) -> bool:
+        words = [str(word) for word in command]
+        print("$", *words, file=self.log, flush=True)
+        # Waiting OpenMP threads would spin against the other stage; nothing here is timed.
+        base = os.environ | {"OMP_WAIT_POLICY": "passive"}
+        base["PATH"] = f"{ROOT / '.venv/bin'}:{base['PATH']}"
+        try:
+            done = subprocess.run(
+                words,
+                cwd=ROOT,
+                env=base | self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            print(f"{words[0]}: not installed", file=self.log, flush=True)
+            return False
+        except subprocess.TimeoutExpired:
+            print(f"{words[0]}: stopped after {COMMAND_SECONDS} s", file=self.log, flush=True)
+            return False
+        return done.returncode == 0
+
+    def must(self, *command: str | Path, **environment: str) -> None:
+        if not self.run(*command, **environment):
+            raise CommandFailed(" ".join(str(word) for word in command[:3]))
+
+
+def junit(report: Path, ran: bool) -> Tally:
+    """The cases of a JUnit report; a run that failed without a failed case is one."""
+    tally = Tally()
+    if report.exists():
+        for case in ElementTree.parse(report).iter("testcase"):
+            name = f"{case.get('classname', '')} {case.get('name', '')}".strip()
+            if case.find("skipped") is not None:
+                tally.skipped += 1
+            else:
+                bad = case.find("failure") is not None or case.find("error") is not None
+                tally.case(name, not bad)
+    if not ran and tally.failed == 0:
+        tally.case("the run itself", False)
+    return tally
+
+
+def meson_build(stage: Stage, *options: str, **environment: str) -> Path:
+    """Configures and builds build-test/STAGE, anew only where something changed."""
+    folder = BUILDS / stage.name
+    if not (folder / "build.ninja").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        stage.must("meson", "setup", folder, *options, **environment)
+    stage.must("ninja", "-C", folder, f"-j{JOBS}")
+    return folder
+
+
+def meson_test(stage: Stage, folder: Path, *arguments: str) -> Tally:
+    report = folder / "meson-logs" / "testlog.junit.xml"
+    report.unlink(missing_ok=True)
+    ran = stage.run(
+        "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs",
+        f"--num-processes={JOBS}", *arguments,
+    )  # fmt: skip
+    return junit(report, ran)
+
+
+def pytest(stage: Stage, suite: str, *arguments: str) -> Tally:
+    report = LOGS / f"{stage.name}-{suite}.xml"
+    report.unlink(missing_ok=True)
+    ran = stage.run(
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests" / suite,
+        f"--junit-xml={report}", *arguments,
+    )  # fmt: skip
+    return junit(report, ran)
+
+
+def suites() -> list[str]:
+    """The folders of tests/ that hold pytest files."""
+    return sorted({path.relative_to(ROOT / "tests").parts[0]
+                   for path in (ROOT / "tests").glob("*/**/test_*.py")})  # fmt: skip
+
+
+# ---- The stages
+
+
+def kernels(stage: Stage) -> Tally:
+    """The C library's tests, every warning an error"""
+    return meson_test(stage, meson_build(stage, "-Dwerror=true"))
+
+
+def sanitizers(stage: Stage) -> Tally:
+    """The C and command-line tests under AddressSanitizer and UndefinedBehaviorSanitizer"""
+    stage.environment = {
+        # The tests of out of memory want NULL, as malloc gives it.
+        "ASAN_OPTIONS": "allocator_may_return_null=1:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        "NARROWMAC_TEST_EVERY": "3",
+    }
+    folder = meson_build(
+        stage, "-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"
+    )
+    tally = meson_test(stage, folder)
+    for suite in ("cli", "history"):
+        if suite in suites():
+            program = str(folder / "narrowmac")
+            stage.environment["NARROWMAC"] = program
+            tally.add(pytest(stage, suite))
+    return tally
+
+
+def threads(stage: Stage) -> Tally:
+    """The kernels' tests under ThreadSanitizer"""
+    # GCC's libgomp hides its barriers from the sanitizer; clang's libomp reports them through
+    # Archer, which it loads by itself. libomp is not instrumented and is not what is tested.
+    stage.environment = {
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1",
+        "NARROWMAC_TEST_EVERY": "5",
+    }
+    folder = meson_build(
+        stage, "-Dprogram=false", "-Dbuildtype=debugoptimized", "-Db_sanitize=thread",
+        "-Db_lundef=false", CC="clang",
+    )  # fmt: skip
+    return meson_test(stage, folder, "--suite", "conv", "--timeout-multiplier=4")
+
+
+def aarch64(stage: Stage) -> Tally:
+    """The library's tests cross-built for aarch64, under qemu-user"""
+    folder = meson_build(
+        stage, "--cross-file", "tests/aarch64-linux-gnu.ini", "-Dprogram=false", "-Dwerror=true"
+    )
+    # Emulation is some twenty times slower.
+    stage.environment = {"NARROWMAC_TEST_EVERY": "5"}
+    return meson_test(stage, folder, "--timeout-multiplier=4")
+
+
+def fuzz(stage: Stage) -> Tally:
+    """The file readers' libFuzzer targets, a minute in total"""
+    folder = meson_build(
+        stage, "-Dfuzzers=true", "-Dbuildtype=debugoptimized",
+        "-Db_sanitize=address,undefined", "-Db_lundef=false", CC="clang",
+    )  # fmt: skip
+    targets = sorted(
+        path for path in folder.glob("tests/fuzz/fuzz_*") if path.is_file() and path.suffix == ""
+    )
+    tally = Tally()
+    if not targets:
+        tally.case("there are fuzz targets", False)
+    for target in targets:
+        found = BUILDS / "corpus" / target.name
+        found.mkdir(parents=True, exist_ok=True)
+        seeds = ROOT / "tests" / "fuzz" / "corpus" / target.name.removeprefix("fuzz_")
+        seconds = max(1, FUZZ_SECONDS // len(targets))
+        passed = stage.run(
+            target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+            f"-artifact_prefix={LOGS}/", found, *([seeds] if seeds.is_dir() else []),
+        )  # fmt: skip
+        tally.case(target.name, passed)
+    return tally
+
+
+def sources(*patterns: str) -> list[str]:
+    done = subprocess.run(
+        ["git", "ls-files", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def scripts(interpreter: str) -> Iterator[str]:
+    """Tracked files without an extension that the interpreter runs."""
+    for path in sources("tools/*", ".ci/*", "fpga/*", "tests/*"):
+        file = ROOT / path
+        if "." in file.name or not file.is_file():
+            continue
+        with file.open("rb") as opened:
+            first = opened.readline(80)
+        if first.startswith(b"#!") and interpreter.encode() in first:
+            yield path
+
+
+def lint(stage: Stage) -> Tally:
+    """clang-format, clang-tidy, shellcheck and ruff; a case a file"""
+    tally = Tally()
+    folder = meson_build(stage, CC="clang")
+    for path in sources("*.c", "*.h", "*.cpp"):
+        tally.case(f"clang-format {path}", stage.run("clang-format", "--dry-run", "-Werror", path))
+    for path in sources("kernels/*.c", "bench/*.c", "tests/*.c"):
+        # What is compiled with flags of its own, or not on this machine, is not in the database.
+        if f"/{path}" in (folder / "compile_commands.json").read_text():
+            tally.case(f"clang-tidy {path}", stage.run("clang-tidy", "--quiet", "-p", folder, path))
+    for path in [*scripts("bash"), *sources("*.sh")]:
+        tally.case(f"shellcheck {path}", stage.run("shellcheck", path))
+    python = [*sources("*.py"), *scripts("python")]
+    tally.case("ruff check", stage.run("ruff", "check", "--no-cache", *python))
+    return tally
+
+
+STAGES: dict[str, Callable[[Stage], Tally]] = {
+    "aarch64": aarch64,
+    "sanitizers": sanitizers,
+    "threads": threads,
+    "kernels": kernels,
+    "fuzz": fuzz,
+    "lint": lint,
+}
+
+
+def all_stages() -> dict[str, Callable[[Stage], Tally]]:
+    def suite_stage(suite: str) -> Callable[[Stage], Tally]:
+        def run_suite(stage: Stage) -> Tally:
+            return pytest(stage, suite)
+
+        run_suite.__doc__ = f"tests/{suite}, by pytest"
+        return run_suite
+
+    return STAGES | {suite: suite_stage(suite) for suite in suites()}
+
+
+# ---- Running them
+
+
+@contextmanager
+def opened_log(name: str) -> Iterator[IO[str]]:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / f"{name}.log").open("w", encoding="utf-8") as log:
+        yield log
+
+
+def run_stage(name: str, function: Callable[[Stage], Tally]) -> tuple[str, Tally, float]:
+    start = time.monotonic()
+    with opened_log(name) as log:
+        try:
+            tally = function(Stage(name, log))
+        except CommandFailed as failure:
+            tally = Tally()
+            tally.case(f"{failure}", False)
+    return name, tally, time.monotonic() - start
+
+
+def report(name: str, about: str, tally: Tally, seconds: float) -> None:
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"== {name}: {about}")
+    print(f"   {tally.passed} passed, {tally.failed} failed{skipped} in {seconds:.0f} s")
+    if tally.failed:
+        for failure in tally.failures[:20]:
+            print(f"   FAILED {failure}")
+        lines = (LOGS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        print(f"   the end of {(LOGS / name).relative_to(ROOT)}.log:")
+        print("\n".join(f"   | {line}" for line in lines[-LOG_LINES:]))
+    sys.stdout.flush()
+
+
+def parse(stages: Sequence[str], arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="test")
+    parser.add_argument("--list", action="store_true", help="print the stages and stop")
+    parser.add_argument("--only", metavar="STAGE,..", help=f"of {', '.join(stages)}")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    stages = all_stages()
+    options = parse(list(stages))
+    if options.list:
+        for name, function in stages.items():
+            print(f"{name:12} {(function.__doc__ or '').strip()}")
+        return 0
+    chosen = options.only.split(",") if options.only else list(stages)
+    for name in chosen:
+        if name not in stages:
+            print(f"test: {name}: no such stage; use one of {', '.join(stages)}", file=sys.stderr)
+            return 2
+    total = Tally()
+    print(f"test: {len(chosen)} stages, {WORKERS} at a time: {', '.join(chosen)}", flush=True)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for future in as_completed(pool.submit(run_stage, name, stages[name]) for name in chosen):
+            name, tally, seconds = future.result()
+            report(name, (stages[name].__doc__ or "").strip(), tally, seconds)
+            total.add(tally)
+    print(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
