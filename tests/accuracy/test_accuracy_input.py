@@ -10,8 +10,10 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from accuracy_case import Network, Tensor, error, make_network, run, write_tensors
+from accuracy_case import Network, error, make_network, run
+from safetensors.numpy import save_file
 
 Change = Callable[[Network], object]
 
@@ -58,29 +60,30 @@ def drop(index: int, key: str) -> Change:
     return lambda network: network.manifest["layers"][index].pop(key)
 
 
-def reshape(part: str, name: str, shape: list[int]) -> Change:
-    return lambda network: setattr(getattr(network, part)[name], "shape", shape)
+def replace(part: str, name: str, tensor: np.ndarray) -> Change:
+    return lambda network: getattr(network, part).update({name: tensor})
 
 
-def poison(part: str, name: str, value: float) -> Change:
-    return lambda network: getattr(network, part)[name].values.__setitem__(3, value)
-
-
-def retype(part: str, name: str) -> Change:
-    """The same bytes as another type."""
-
+def reshape(part: str, name: str, shape: tuple[int, ...]) -> Change:
     def change(network: Network) -> None:
         tensors = getattr(network, part)
-        old = tensors[name]
-        tensors[name] = Tensor(
-            "U8" if old.dtype != "U8" else "I8", old.shape, [1] * len(old.values)
-        )
+        tensors[name] = tensors[name].reshape(shape)
 
     return change
 
 
-def replace(part: str, name: str, tensor: Tensor) -> Change:
-    return lambda network: getattr(network, part).update({name: tensor})
+def poison(part: str, name: str, value: float) -> Change:
+    return lambda network: getattr(network, part)[name].ravel().__setitem__(3, value)
+
+
+def retype(part: str, name: str) -> Change:
+    """The same shape of another type."""
+
+    def change(network: Network) -> None:
+        tensors = getattr(network, part)
+        tensors[name] = tensors[name].astype(np.int8)
+
+    return change
 
 
 def omit(key: str) -> Change:
@@ -124,26 +127,26 @@ def remove(part: str, name: str) -> Change:
         (drop(0, "op"), "op"),
         (drop(0, "bias"), "bias"),
         (drop(0, "activation"), "activation"),
-        (reshape("weights", "strided/bias", [3, 2]), "bias"),
-        (reshape("weights", "strided/weights", [36]), "weights"),
+        (reshape("weights", "strided/bias", (3, 2)), "bias"),
+        (reshape("weights", "strided/weights", (36,)), "weights"),
         (retype("weights", "strided/weights"), "float32"),
         (poison("weights", "strided/weights", math.nan), "not finite"),
         (poison("weights", "strided/bias", math.inf), "not finite"),
         (poison("goldens", "input", math.nan), "not finite"),
         (poison("goldens", "strided", -math.inf), "not finite"),
         (remove("goldens", "input"), "input"),
-        (reshape("goldens", "input", [1, 8, 7, 2]), "goldens.safetensors"),
-        (reshape("goldens", "input", [112]), "goldens.safetensors"),
-        (replace("goldens", "other", Tensor("F32", [1], [0.0])), "neither 'input' nor a layer"),
-        (replace("goldens", "strided", Tensor("F32", [1], [0.0])), "strided"),
+        (reshape("goldens", "input", (1, 8, 7, 2)), "goldens.safetensors"),
+        (reshape("goldens", "input", (112,)), "goldens.safetensors"),
+        (replace("goldens", "other", np.zeros(1, np.float32)), "neither 'input' nor a layer"),
+        (replace("goldens", "strided", np.zeros(1, np.float32)), "strided"),
         (remove("calibration", "input"), "calibration.safetensors"),
         (retype("calibration", "input"), "calibration.safetensors"),
         (remove("test", "labels"), "labels"),
         (remove("test", "images"), "images"),
         (retype("test", "labels"), "labels"),
         (poison("test", "labels", 4), "label 3 is 4"),
-        (reshape("test", "images", [43, 56, 1, 1]), "images"),
-        (replace("test", "labels", Tensor("U8", [42], [0] * 42)), "labels"),
+        (reshape("test", "images", (43, 56, 1, 1)), "images"),
+        (replace("test", "labels", np.zeros(42, np.uint8)), "labels"),
         (omit("calibration"), "calibration"),
         (omit("goldens"), "goldens"),
         (omit("tensors"), "tensors"),
@@ -173,32 +176,24 @@ def test_manifest_that_is_none(network: Network, text: str) -> None:
     assert "seed.json" in error("--data", network.folder, "--network", "seed")
 
 
-TFLITE_TENSORS = {
-    "input": ("I8", 112),
-    "output": ("I8", 336),
-    "weights": ("I8", 36),
-    "bias": ("I32", 6),
-}
-
-
 def write_tflite(network: Network) -> dict:
-    """A TensorFlow Lite file of zeros for the first layer alone, with the rest cut off."""
+    """A TensorFlow Lite file of zeros for the first layer, the only one that is left."""
     network.manifest["layers"] = network.manifest["layers"][:1]
     network.manifest["tflite"] = "seed_tflite.json"
     network.goldens = {name: network.goldens[name] for name in ("input", "strided")}
     del network.manifest["test"]
-    golden = network.goldens["strided"]
     tensors = {
-        name: Tensor(dtype, [count], [0] * count) for name, (dtype, count) in TFLITE_TENSORS.items()
+        "input": np.zeros((2, 8, 7, 1), np.int8),
+        "output": np.zeros(network.goldens["strided"].shape, np.int8),
+        "weights": np.zeros((6, 3, 2, 1), np.int8),
+        "bias": np.zeros(6, np.int32),
     }
-    tensors["input"].shape = [2, 8, 7, 1]
-    tensors["output"] = Tensor("I8", golden.shape, [0] * len(golden.values))
-    write_tensors(network.folder / "tflite.safetensors", tensors)
+    save_file(tensors, network.folder / "tflite.safetensors")
     return {
         "format": "narrowmac-tflite/1",
         "tensors": "tflite.safetensors",
         "layers": [
-            {name: name for name in TFLITE_TENSORS}
+            {name: name for name in tensors}
             | {
                 "name": "strided",
                 "input_scale": 0.004,
