@@ -16,17 +16,19 @@ static const char notes[] =
     "build), 'best' (the best build of each benchmark), a results file, or a comma list of these.\n"
     "Without DB, both are results files. Exit status 1 when a row is slower or worse.\n"
     "\n"
-    "Times: ratio new/base (Hodges-Lehmann) with its 99% confidence interval; Mann-Whitney U "
-    "test,\n"
-    "adjusted over all rows (Benjamini-Hochberg). With 5 runs a side or more the unit is a run,\n"
-    "else a repetition, and the noise between runs is added: learnt from the history, or assumed\n"
-    "2%. It is also added where the sides' runs do not take turns. 'same' needs the whole "
-    "interval\n"
-    "within the threshold. Accuracy and hardware rows are compared exactly.\n";
+    "A run counts by its fastest repetition: what disturbs only ever adds time. Rows of one "
+    "thread\n"
+    "are compared by CPU time, which leaves out what other programs took; '--metric real_time'\n"
+    "takes the wall clock. The ratio new/base (Hodges-Lehmann) has a 99% confidence interval; p "
+    "is\n"
+    "of the Mann-Whitney U test, adjusted over all rows (Benjamini-Hochberg). With fewer than 5\n"
+    "runs on a side the repetitions are compared. There, and where the sides' runs do not take\n"
+    "turns, the noise between runs is added: as learnt from the history, or 2%. 'same' needs the\n"
+    "whole interval within the threshold. Accuracy and hardware rows are compared exactly.\n";
 
 struct request {
     const char *db, *selector[2];
-    const char *filter, *json, *csv;
+    const char *filter, *metric, *json, *csv;
     double threshold, noise; /**< percent; noise < 0: learn it */
     bool across_machines;
 };
@@ -73,8 +75,8 @@ static void print_rows(const struct comparison_rows *rows) {
         table_row(table);
         table_cell(table, "%s", row->name);
         table_cell(table, "%s", row->metric);
-        table_cell(table, "%s", format_figure(a, c->side[0].median, row->unit));
-        table_cell(table, "%s", format_figure(b, c->side[1].median, row->unit));
+        table_cell(table, "%s", format_figure(a, c->side[0].level, row->unit));
+        table_cell(table, "%s", format_figure(b, c->side[1].level, row->unit));
         table_cell(table, "%s", format_change(change, c->ratio));
         table_cell(table, "%s", range);
         table_cell(table, "%s", p);
@@ -118,9 +120,9 @@ static void print_summary(const struct comparison_rows *rows) {
 
 static json_t *side_json(const struct comparison_row *row, int side) {
     const struct side *s = &row->comparison.side[side];
-    return json_pack("{s:o, s:I, s:I, s:s?}", "median", json_figure(s->median), "runs",
-                     (json_int_t)s->runs, "samples", (json_int_t)s->samples, "best_build",
-                     row->best[side]);
+    return json_pack("{s:o, s:o, s:I, s:I, s:s?}", "level", json_figure(s->level), "median",
+                     json_figure(s->median), "runs", (json_int_t)s->runs, "samples",
+                     (json_int_t)s->samples, "best_build", row->best[side]);
 }
 
 static json_t *row_json(const struct comparison_row *row) {
@@ -169,8 +171,8 @@ static bool write_csv(const char *path, const struct comparison_rows *rows, stru
         const struct comparison_row *row = &rows->row[i];
         const struct comparison *c = &row->comparison;
         const char *const texts[] = {row->name, row->metric, row->unit};
-        const double figures[] = {c->side[0].median, c->side[1].median, c->ratio, c->low,
-                                  c->high,           c->p_adjusted};
+        const double figures[] = {c->side[0].level, c->side[1].level, c->ratio,
+                                  c->low,           c->high,          c->p_adjusted};
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
             csv_text(file, texts[k]);
             fputc(',', file);
@@ -212,8 +214,9 @@ static bool compare_selected(struct history *history, const struct request *requ
         return fail(error, "compare: both sides are 'best'; name a build on one side");
     if (!compare(history, best, options, rows, error))
         return false;
-    return rows->count || fail(error, "compare: no benchmark to compare%s; see 'narrowmac history'",
-                               request->filter ? " that --filter lets through" : "");
+    return rows->count ||
+           fail(error, "compare: no benchmark to compare%s; see 'narrowmac history'",
+                request->filter || request->metric ? " that the options let through" : "");
 }
 
 static bool run(const struct request *request, bool *regression, struct error *error) {
@@ -222,7 +225,7 @@ static bool run(const struct request *request, bool *regression, struct error *e
         .threshold = request->threshold / 100,
         .noise = request->noise < 0 ? NAN : request->noise / 100,
         .across_machines = request->across_machines,
-        .filter = request->filter ? &filter : NULL,
+        .selection = {request->filter ? &filter : NULL, request->metric},
     };
     if (request->filter && !filter_compile(request->filter, &filter, error))
         return false;
@@ -257,6 +260,8 @@ int cmd_compare(int argc, const char **argv) {
          "Noise between runs, relative standard deviation, in place of what the history shows",
          .min = 0, .max = 100},
         {"filter", CLI_STRING, &request.filter, "REGEX", "Only benchmarks whose name matches"},
+        {"metric", CLI_STRING, &request.metric, "NAME",
+         "real_time, cpu_time, top1, lut, ..: only this, in place of those judged by default"},
         {"across-machines", CLI_FLAG, &request.across_machines, NULL,
          "Compare times of different machines all the same"},
         {"json", CLI_STRING, &request.json, "FILE", "Write JSON; - is standard output"},

@@ -17,7 +17,7 @@ static const char notes[] =
     "'narrowmac compare' judges, over all builds shown. --runs lists the runs and their numbers.\n";
 
 struct request {
-    const char *db, *filter, *json, *csv;
+    const char *db, *filter, *metric, *json, *csv;
     size_t last;
     double threshold; /**< percent */
     bool runs;
@@ -31,12 +31,12 @@ static void sparkline(const struct view_row *row, char text[4 * SPARKLINE_WIDTH]
     const size_t first = row->count > SPARKLINE_WIDTH ? row->count - SPARKLINE_WIDTH : 0;
     double least = INFINITY, most = -INFINITY;
     for (size_t i = first; i < row->count; i++) {
-        least = fmin(least, row->point[i].median);
-        most = fmax(most, row->point[i].median);
+        least = fmin(least, row->point[i].level);
+        most = fmax(most, row->point[i].level);
     }
     text[0] = '\0';
     for (size_t i = first; i < row->count; i++) {
-        const double height = most > least ? (row->point[i].median - least) / (most - least) : 0.4;
+        const double height = most > least ? (row->point[i].level - least) / (most - least) : 0.4;
         strcat(text, levels[(size_t)(height * 7.99)]);
     }
 }
@@ -50,7 +50,7 @@ static void print_row(struct table *table, const struct view_row *row) {
     table_cell(table, "%s", row->metric);
     table_cell(table, "%zu", row->count);
     table_cell(table, "%s", line);
-    table_cell(table, "%s", format_figure(figure, last->median, row->unit));
+    table_cell(table, "%s", format_figure(figure, last->level, row->unit));
     table_cell(table, "%s", format_change(since, last->since.ratio));
     const struct view_point *changed = view_last_change(row);
     if (changed)
@@ -153,12 +153,13 @@ static void print_runs(const json_t *runs) {
 
 static json_t *point_json(const struct view_point *point, bool exact, bool first) {
     const struct comparison *since = &point->since;
-    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "build", point->build,
-                     "date", point->date, "runs", (json_int_t)point->runs, "samples",
-                     (json_int_t)point->samples, "median", json_figure(point->median), "ratio",
-                     json_figure(since->ratio), "ratio_low", json_figure(since->low), "ratio_high",
-                     json_figure(since->high), "p_adjusted", json_figure(since->p_adjusted),
-                     "verdict", first ? NULL : verdict_name(since->verdict, exact));
+    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "build",
+                     point->build, "date", point->date, "runs", (json_int_t)point->runs, "samples",
+                     (json_int_t)point->samples, "level", json_figure(point->level), "median",
+                     json_figure(point->median), "ratio", json_figure(since->ratio), "ratio_low",
+                     json_figure(since->low), "ratio_high", json_figure(since->high), "p_adjusted",
+                     json_figure(since->p_adjusted), "verdict",
+                     first ? NULL : verdict_name(since->verdict, exact));
 }
 
 static json_t *view_json(const struct request *request, const struct view *view, json_t *runs) {
@@ -220,13 +221,15 @@ static bool to_stdout(const char *path) { return path && strcmp(path, "-") == 0;
 static bool show(struct history *history, const struct request *request, const regex_t *filter,
                  struct error *error) {
     struct view view;
-    if (!view_load(history, filter, request->last, request->threshold / 100, &view, error))
+    if (!view_load(history, &(struct selection){filter, request->metric}, request->last,
+                   request->threshold / 100, &view, error))
         return false;
     json_t *runs = NULL;
-    bool good = view.count || fail(error,
-                                   "%s: no benchmark in it%s; record one with 'narrowmac "
-                                   "record'",
-                                   request->db, filter ? " that --filter lets through" : "");
+    bool good = view.count ||
+                fail(error,
+                     "%s: no benchmark in it%s; record one with 'narrowmac "
+                     "record'",
+                     request->db, filter || request->metric ? " that the options let through" : "");
     good = good && (runs = runs_json(history, error));
     if (good && request->csv)
         good = write_csv(history, request, filter, error);
@@ -251,6 +254,8 @@ int cmd_history(int argc, const char **argv) {
     struct request request = {.threshold = 3};
     const struct cli_option options[] = {
         {"filter", CLI_STRING, &request.filter, "REGEX", "Only benchmarks whose name matches"},
+        {"metric", CLI_STRING, &request.metric, "NAME",
+         "real_time, cpu_time, top1, lut, ..: only this, in place of those judged by default"},
         {"last", CLI_SIZE, &request.last, "N", "Only the newest N builds of each benchmark",
          .min = 1, .max = 1e6},
         {"threshold", CLI_NUMBER, &request.threshold, "PERCENT",

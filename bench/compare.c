@@ -23,35 +23,35 @@ const char *verdict_name(enum verdict verdict, bool exact) {
 
 /* ---- The two sides ------------------------------------------------------------------------ */
 
-/** Medians of a side's runs, of all builds or of one. */
-static size_t medians_of(const struct benchmark *benchmark, int side, const char *build,
-                         double *medians) {
+/** Levels of a side's runs, of all builds or of one. */
+static size_t levels_of(const struct benchmark *benchmark, int side, const char *build,
+                        double *levels) {
     size_t count = 0;
     for (size_t i = 0; i < benchmark->count; i++) {
         const struct observed *run = &benchmark->run[i];
         if (run->side == side && (!build || strcmp(run->build, build) == 0))
-            medians[count++] = run->median;
+            levels[count++] = run->level;
     }
     return count;
 }
 
-/** Keeps, of a side that holds many builds, the one with the best median. Returns its name. */
+/** Keeps, of a side that holds many builds, the one with the best level. Returns its name. */
 static char *keep_best(struct benchmark *benchmark, int side) {
-    double *medians = need(benchmark->count, sizeof *medians);
+    double *levels = need(benchmark->count, sizeof *levels);
     const char *best = NULL;
-    double level = 0;
+    double best_level = 0;
     for (size_t i = 0; i < benchmark->count; i++) {
         const struct observed *run = &benchmark->run[i];
         if (run->side != side)
             continue;
-        const size_t count = medians_of(benchmark, side, run->build, medians);
-        const double median = stats_of(medians, count).median;
-        if (!best || (benchmark->higher_is_better ? median > level : median < level)) {
+        const double level =
+            stats_of(levels, levels_of(benchmark, side, run->build, levels)).median;
+        if (!best || (benchmark->higher_is_better ? level > best_level : level < best_level)) {
             best = run->build;
-            level = median;
+            best_level = level;
         }
     }
-    free(medians);
+    free(levels);
     for (size_t i = 0; i < benchmark->count; i++) {
         struct observed *run = &benchmark->run[i];
         if (run->side == side && strcmp(run->build, best) != 0)
@@ -60,13 +60,22 @@ static char *keep_best(struct benchmark *benchmark, int side) {
     return best ? need_format("%s", best) : NULL;
 }
 
-static void describe_side(const struct benchmark *benchmark, int side, struct side *described) {
-    double *medians = need(benchmark->count, sizeof *medians);
-    described->runs = medians_of(benchmark, side, NULL, medians);
-    for (size_t i = 0; i < benchmark->count; i++)
-        described->samples += benchmark->run[i].side == side ? benchmark->run[i].count : 0;
-    described->median = described->runs ? stats_of(medians, described->runs).median : NAN;
-    free(medians);
+static struct side describe_side(const struct benchmark *benchmark, int side) {
+    struct side described = {.level = NAN, .median = NAN};
+    double *figures = need(benchmark->count, sizeof *figures);
+    for (size_t i = 0; i < benchmark->count; i++) {
+        if (benchmark->run[i].side == side) {
+            figures[described.runs++] = benchmark->run[i].median;
+            described.samples += benchmark->run[i].count;
+        }
+    }
+    if (described.runs) {
+        described.median = stats_of(figures, described.runs).median;
+        levels_of(benchmark, side, NULL, figures);
+        described.level = stats_of(figures, described.runs).median;
+    }
+    free(figures);
+    return described;
 }
 
 /* ---- Exact rows --------------------------------------------------------------------------- */
@@ -108,8 +117,8 @@ static void compare_exact(const struct benchmark *benchmark, struct comparison *
     row->verdict = VERDICT_UNCERTAIN;
     if (!common_medians(newest(benchmark, 0), newest(benchmark, 1), &base, &new))
         return;
-    row->side[0].median = base;
-    row->side[1].median = new;
+    row->side[0].level = row->side[0].median = base;
+    row->side[1].level = row->side[1].median = new;
     row->ratio = base != 0 ? new / base : NAN;
     if (fabs(new - base) <= equal_within * fmax(fabs(base), fabs(new)))
         row->verdict = VERDICT_SAME;
@@ -133,7 +142,7 @@ static bool take_turns(const struct benchmark *benchmark, size_t least_runs) {
     return turns >= least_runs;
 }
 
-/** Logarithms of a side's units: its runs' medians, or all its repetitions. */
+/** Logarithms of a side's units: its runs' levels, or all its repetitions. */
 static double *units_of(const struct benchmark *benchmark, int side, bool by_run, size_t *count) {
     double *units = NULL;
     *count = 0;
@@ -144,7 +153,7 @@ static double *units_of(const struct benchmark *benchmark, int side, bool by_run
         const size_t more = by_run ? 1 : run->count;
         units = need_more(units, *count + more, sizeof *units);
         for (size_t k = 0; k < more; k++)
-            units[(*count)++] = log(by_run ? run->median : run->value[k]);
+            units[(*count)++] = log(by_run ? run->level : run->value[k]);
     }
     return units;
 }
@@ -184,7 +193,8 @@ static bool compare_timed(struct history *history, const struct benchmark *bench
         row->noise_learnt = isnan(options->noise) && !isnan(row->noise);
         if (isnan(row->noise))
             row->noise = compare_assumed_noise;
-        add_noise(row, &shift);
+        if (row->noise > 0)
+            add_noise(row, &shift);
     }
     row->ratio = exp(shift.estimate);
     row->low = exp(shift.low);
@@ -222,7 +232,7 @@ bool compare_sides(struct history *history, const struct benchmark *benchmark,
                    struct error *error) {
     *row = (struct comparison){.ratio = NAN, .low = NAN, .high = NAN, .p = NAN, .p_adjusted = NAN};
     for (int side = 0; side < 2; side++)
-        describe_side(benchmark, side, &row->side[side]);
+        row->side[side] = describe_side(benchmark, side);
     if (!row->side[0].runs || !row->side[1].runs) {
         row->verdict = row->side[0].runs ? VERDICT_BASE_ONLY : VERDICT_NEW_ONLY;
         return true;
@@ -338,7 +348,8 @@ bool compare(struct history *history, const bool best[2], const struct compariso
         (!options->across_machines && !check_machines(history, error)))
         return false;
     struct comparing comparing = {history, best, options, rows};
-    if (!benchmarks_visit(history, options->filter, false, compare_benchmark, &comparing, error)) {
+    if (!benchmarks_visit(history, &options->selection, false, compare_benchmark, &comparing,
+                          error)) {
         comparison_rows_free(rows);
         return false;
     }

@@ -20,7 +20,8 @@ const char *verdict_name(enum verdict verdict, bool exact);
 /** What one side knows of a benchmark. */
 struct side {
     size_t runs, samples;
-    double median; /**< of the runs' medians; NaN without runs */
+    double level;  /**< median of the runs' levels (observed.h); NaN without runs */
+    double median; /**< of the runs' medians; likewise */
 };
 
 struct comparison {
@@ -30,7 +31,7 @@ struct comparison {
     double p;            /**< Mann-Whitney, not below what the noise between runs allows; NaN if
                               exact */
     double p_adjusted;   /**< for all rows that are judged together */
-    bool by_run;         /**< the unit is a run's median; else a repetition */
+    bool by_run;         /**< the unit is a run's level; else a repetition */
     bool interleaved;    /**< the sides' runs take turns */
     double noise;      /**< between runs, relative standard deviation that was allowed for; 0 where
                             the runs themselves show it */
@@ -42,7 +43,7 @@ struct comparison_options {
     double threshold; /**< least relative change that counts, e.g. 0.03 */
     double noise;     /**< between runs, relative standard deviation; NaN: learn it */
     bool across_machines;
-    const regex_t *filter; /**< names to compare; or NULL */
+    struct selection selection;
 };
 
 /** A comparison and what it is of. */

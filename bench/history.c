@@ -52,9 +52,10 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (series_id, position)) WITHOUT ROWID;"
     "CREATE INDEX series_by_name ON series (name, metric);",
 
-    // A build may be named; the same document counts once.
+    // A build may be named; the same document counts once; of two clocks one is judged.
     "ALTER TABLE run ADD COLUMN label TEXT;"
     "ALTER TABLE run ADD COLUMN digest TEXT;"
+    "ALTER TABLE series ADD COLUMN judged INTEGER NOT NULL DEFAULT 1;"
     "CREATE UNIQUE INDEX run_by_digest ON run (digest);"
     "CREATE VIEW build AS SELECT id AS run_id, coalesce(label,"
     "  \"commit\" || iif(dirty, '-dirty', ''), 'run ' || id) AS name FROM run;",
@@ -304,10 +305,11 @@ void history_close(struct history *history) {
 
 /* ---- Adding a run ------------------------------------------------------------------------- */
 
-/** FNV-1a over the document with sorted keys: tells the same file recorded twice, no more. */
+/** FNV-1a over the document with sorted keys: tells the same file recorded twice, no more. Digits
+ *  as output_json() writes them, so that a document and its file are the same. */
 static char *digest_of(const json_t *document) {
     uint64_t half[2] = {0xcbf29ce484222325u, 0x84222325cbf29ce4u};
-    char *text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
+    char *text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
     for (const char *c = text ? text : ""; *c; c++) {
         for (int i = 0; i < 2; i++)
             half[i] = (half[i] ^ (unsigned char)*c) * 0x100000001b3u;
@@ -407,6 +409,7 @@ static bool insert_series(struct history *history, sqlite3_stmt *statements[2], 
     sqlite3_bind_int(statements[0], 5, series->higher_is_better);
     sqlite3_bind_int(statements[0], 6, series->exact);
     bind_text(statements[0], 7, series->attributes);
+    sqlite3_bind_int(statements[0], 8, series->judged);
     if (!history_step(history, statements[0], &row, error))
         return false;
     sqlite3_reset(statements[0]);
@@ -427,7 +430,7 @@ static bool insert_all_series(struct history *history, const struct results *res
     bool good =
         history_prepare(history,
                         "INSERT INTO series (run_id, name, metric, unit, higher_is_better, exact,"
-                        "  attributes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "  attributes, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                         &statements[0], error) &&
         history_prepare(history, "INSERT INTO sample (series_id, position, value) VALUES (?, ?, ?)",
                         &statements[1], error);

@@ -52,6 +52,7 @@ static bool add_point(const struct loading *loading, struct benchmark *benchmark
         .date = need_format("%s", last_date(benchmark, build)),
         .runs = since.side[1].runs,
         .samples = since.side[1].samples,
+        .level = since.side[1].level,
         .median = since.side[1].median,
         .since = since,
     };
@@ -108,8 +109,8 @@ static void judge_view(struct view *view, double threshold) {
     free(list);
 }
 
-bool view_load(struct history *history, const regex_t *filter, size_t last, double threshold,
-               struct view *view, struct error *error) {
+bool view_load(struct history *history, const struct selection *selection, size_t last,
+               double threshold, struct view *view, struct error *error) {
     *view = (struct view){0};
     struct loading loading = {
         .history = history,
@@ -121,7 +122,7 @@ bool view_load(struct history *history, const regex_t *filter, size_t last, doub
                      "CREATE TEMP TABLE side (side INTEGER, run_id INTEGER, PRIMARY KEY (side, "
                      "run_id)); INSERT INTO side SELECT 0, id FROM run",
                      error) ||
-        !benchmarks_visit(history, filter, true, load_benchmark, &loading, error)) {
+        !benchmarks_visit(history, selection, true, load_benchmark, &loading, error)) {
         view_free(view);
         return false;
     }

@@ -8,7 +8,7 @@
 struct view_point {
     char *build, *date; /**< date of the build's last run of it, UTC, ISO 8601 */
     size_t runs, samples;
-    double median;
+    double level, median; /**< as of struct side */
     struct comparison
         since; /**< against the build before; verdict VERDICT_NEW_ONLY for the first */
 };
@@ -29,11 +29,10 @@ struct view {
 /**
  * Reads every run.
  *
- * @param filter names to read; or NULL.
  * @param last   most builds of a benchmark, the newest; 0: all.
  */
-bool view_load(struct history *history, const regex_t *filter, size_t last, double threshold,
-               struct view *view, struct error *error);
+bool view_load(struct history *history, const struct selection *selection, size_t last,
+               double threshold, struct view *view, struct error *error);
 
 void view_free(struct view *view);
 

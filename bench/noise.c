@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** A run: its median's logarithm. */
+/** A run: its level's logarithm (observed.h). */
 struct point {
     char *build;
     double level;
@@ -21,7 +21,7 @@ static void add_point(struct points *points, const char *build, double *values, 
     points->point = need_more(points->point, points->count + 1, sizeof *points->point);
     points->point[points->count++] = (struct point){
         .build = need_format("%s", build),
-        .level = log(stats_of(values, count).median),
+        .level = log(stats_of(values, count).min),
     };
 }
 

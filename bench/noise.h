@@ -5,7 +5,7 @@
 #include "history.h"
 
 /**
- * Relative standard deviation of one run's median of a benchmark: the larger of the spread of runs
+ * Relative standard deviation of one run's level of a benchmark: the larger of the spread of runs
  * within a build, and of the steps from one build to the next (by their median absolute deviation,
  * so that the few real changes do not count). Each needs NOISE_LEAST_RUNS degrees of freedom.
  *

@@ -64,7 +64,9 @@ static bool finish(struct benchmark *benchmark, benchmark_visitor *visit, void *
                    struct error *error) {
     for (size_t i = 0; i < benchmark->count; i++) {
         struct observed *run = &benchmark->run[i];
-        run->median = stats_of(run->value, run->count).median;
+        const struct stats stats = stats_of(run->value, run->count);
+        run->median = stats.median;
+        run->level = benchmark->exact ? stats.median : stats.min;
     }
     const bool good = benchmark->count == 0 || visit(context, benchmark, error);
     clear(benchmark);
@@ -109,19 +111,22 @@ static bool visit_rows(struct history *history, sqlite3_stmt *statement, const r
     return good;
 }
 
-bool benchmarks_visit(struct history *history, const regex_t *filter, bool by_machine,
+bool benchmarks_visit(struct history *history, const struct selection *selection, bool by_machine,
                       benchmark_visitor *visit, void *context, struct error *error) {
     static const char sql[] =
         "SELECT s.name, s.metric, s.unit, s.higher_is_better, s.exact, d.side, r.id, b.name,"
         " r.machine, r.date, p.position, p.value, iif(s.exact OR NOT ?1, '', r.machine) AS apart"
         " FROM temp.side d JOIN run r ON r.id = d.run_id JOIN build b ON b.run_id = r.id"
         " JOIN series s ON s.run_id = r.id JOIN sample p ON p.series_id = s.id"
+        " WHERE iif(?2 IS NULL, s.judged, s.metric = ?2)"
         " ORDER BY s.name, s.metric, apart, r.date, r.id, d.side, p.position";
     sqlite3_stmt *statement;
     if (!history_prepare(history, sql, &statement, error))
         return false;
     sqlite3_bind_int(statement, 1, by_machine);
-    const bool good = visit_rows(history, statement, filter, visit, context, error);
+    if (selection->metric)
+        sqlite3_bind_text(statement, 2, selection->metric, -1, SQLITE_STATIC);
+    const bool good = visit_rows(history, statement, selection->filter, visit, context, error);
     sqlite3_finalize(statement);
     return good;
 }

@@ -14,6 +14,7 @@ struct observed {
     size_t count;
     int64_t *position; /**< repetition or seed */
     double *value;
+    double level; /**< what the run says: its fastest repetition, or the median of exact values */
     double median;
 };
 
@@ -28,13 +29,18 @@ struct benchmark {
 /** May take the strings: whatever it takes it sets to NULL. */
 typedef bool benchmark_visitor(void *context, struct benchmark *benchmark, struct error *error);
 
+/** Which benchmarks to look at. */
+struct selection {
+    const regex_t *filter; /**< names; or NULL */
+    const char *metric;    /**< or NULL: those judged by default */
+};
+
 /**
  * Visits the benchmarks of the runs in the temporary table side (history_select()), by name.
  *
- * @param filter     names to visit; or NULL.
  * @param by_machine timed benchmarks of two machines are visited apart.
  */
-bool benchmarks_visit(struct history *history, const regex_t *filter, bool by_machine,
+bool benchmarks_visit(struct history *history, const struct selection *selection, bool by_machine,
                       benchmark_visitor *visit, void *context, struct error *error);
 
 /** Compiles a filter's extended regular expression; regfree() releases. */

@@ -159,25 +159,33 @@ static const char *text(const json_t *row, const char *key) {
     return value ? value : "";
 }
 
+/** Whether processor time tells a benchmark's cost: it does for one thread, unless the author asked
+ *  for another clock (Google Benchmark then says so in the name). */
+static bool judge_by_cpu(const json_t *row) {
+    const json_t *threads = json_object_get(row, "threads");
+    return json_number_value(json_object_get(row, "cpu_time")) > 0 &&
+           (!threads || json_integer_value(threads) == 1) && !strstr(run_name(row), "/real_time") &&
+           !strstr(run_name(row), "/manual_time");
+}
+
+static void add_time(struct results *results, const json_t *row, const struct metric *metric,
+                     bool judged, double factor) {
+    static const char *const drop[] = {
+        "name",           "run_name",         "run_type",
+        "real_time",      "cpu_time",         "time_unit",
+        "iterations",     "repetitions",      "threads",
+        "family_index",   "aggregate_name",   "per_family_instance_index",
+        "aggregate_unit", "repetition_index", NULL};
+    struct series *series = series_of(results, run_name(row), metric);
+    series->judged = judged;
+    add_sample(series, (int64_t)series->count,
+               json_number_value(json_object_get(row, metric->name)) * factor);
+    set_attributes(series, row, drop);
+}
+
 static bool benchmark_row(const json_t *row, const char *where, struct results *results,
                           struct error *error) {
-    static const struct metric time = {"real_time", "ns", false};
-    static const char *const drop[] = {"name",
-                                       "run_name",
-                                       "run_type",
-                                       "real_time",
-                                       "cpu_time",
-                                       "time_unit",
-                                       "iterations",
-                                       "repetitions",
-                                       "threads",
-                                       "repetition_index",
-                                       "aggregate_name",
-                                       "family_index",
-                                       "per_family_instance_index",
-                                       "aggregate_unit",
-                                       NULL};
-    const json_t *value = json_object_get(row, "real_time");
+    static const struct metric real = {"real_time", "ns", false}, cpu = {"cpu_time", "ns", false};
     double factor;
     if (!run_name(row))
         return fail(error, "%s: no 'name'; give Google Benchmark's JSON", where);
@@ -186,6 +194,7 @@ static bool benchmark_row(const json_t *row, const char *where, struct results *
         results->skipped++;
         return true;
     }
+    const json_t *value = json_object_get(row, "real_time");
     if (!json_is_number(value))
         return fail(error, "%s (%.100s): no 'real_time'; give Google Benchmark's JSON", where,
                     run_name(row));
@@ -195,9 +204,10 @@ static bool benchmark_row(const json_t *row, const char *where, struct results *
     if (json_number_value(value) <= 0)
         return fail(error, "%s (%.100s): 'real_time' is not above 0; measure again", where,
                     run_name(row));
-    struct series *series = series_of(results, run_name(row), &time);
-    add_sample(series, (int64_t)series->count, json_number_value(value) * factor);
-    set_attributes(series, row, drop);
+    const bool by_cpu = judge_by_cpu(row);
+    add_time(results, row, &real, !by_cpu, factor);
+    if (json_number_value(json_object_get(row, "cpu_time")) > 0)
+        add_time(results, row, &cpu, by_cpu, factor);
     return true;
 }
 
@@ -268,7 +278,7 @@ static bool narrowmac_row(const struct layout *layout, const json_t *row, const 
             return fail(error, "%s (%s): '%s' is not a number; give the file as it was written",
                         where, name, layout->metrics[i].name);
         struct series *series = series_of(results, name, &layout->metrics[i]);
-        series->exact = true;
+        series->exact = series->judged = true;
         const json_t *position = layout->position ? json_object_get(row, layout->position) : NULL;
         add_sample(series, json_is_integer(position) ? json_integer_value(position) : 0,
                    json_number_value(value));

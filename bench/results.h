@@ -14,6 +14,7 @@ struct series {
     const char *metric; /**< static; "real_time", "top1", "lut", .. */
     const char *unit;   /**< static; "ns" for times; "" for counts and ratios */
     bool higher_is_better;
+    bool judged;      /**< compared by default: not the other clock of a benchmark */
     bool exact;       /**< deterministic: compared to the digit, and the same on every machine */
     char *attributes; /**< the row's other fields, a JSON object */
     size_t count;
