@@ -44,8 +44,17 @@ module mul2_s8_packed (
   reg [ 6:0] low_q;  // of p1
   reg [31:0] product_q;
 
+  wire        [ 6:0] low;
   wire signed [15:0] low_less_64;  // 2^15 enters as 64*2^9
   wire signed [15:0] upper;
+
+  mul_low #(
+      .Width(7)
+  ) u_low (
+      .a_i  (a_q),
+      .b_i  (b1_q),
+      .low_o(low)
+  );
 
   assign low_less_64 = {{10{!low_q[6]}}, low_q[5:0]};
   assign upper = p[24:9] - low_less_64;
@@ -53,7 +62,7 @@ module mul2_s8_packed (
   always @(posedge clk_i) begin
     a_q       <= a_i[6:0];
     b1_q      <= b_i[14:8];
-    low_q     <= a_q * b1_q;
+    low_q     <= low;
     product_q <= {upper[15:7], low_q, !upper[6], upper[5:0], p[8:0]};
   end
 

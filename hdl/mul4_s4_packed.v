@@ -59,8 +59,8 @@ module mul4_s4_packed #(
       .product_o(p)
   );
 
-  reg  [       7:0] a_q;
-  reg  [       7:0] b_q;
+  reg  [ 2*Low-1:0] a_q;  // the low bits of both lanes
+  reg  [ 2*Low-1:0] b_q;
   reg  [ 4*Low-1:0] low_q;
   reg  [PWidth-1:0] offset_q;
   reg  [      31:0] product_q;
@@ -75,7 +75,13 @@ module mul4_s4_packed #(
   genvar k;
   generate
     for (k = 0; k < 4; k = k + 1) begin : gen_product
-      assign low[k*Low+:Low] = a_q[4*(k%2)+:Low] * b_q[4*(k/2)+:Low];
+      mul_low #(
+          .Width(Low)
+      ) u_low (
+          .a_i  (a_q[Low*(k%2)+:Low]),
+          .b_i  (b_q[Low*(k/2)+:Low]),
+          .low_o(low[k*Low+:Low])
+      );
       assign product[8*k+:8] = {!fields[Gap*k+7], fields[Gap*k+Low+:Gap-1], low_q[k*Low+:Low]};
     end
   endgenerate
@@ -90,8 +96,8 @@ module mul4_s4_packed #(
               | {{(PWidth - 1) {1'b0}}, 1'b1} << (3 * Gap + 7);
 
   always @(posedge clk_i) begin
-    a_q       <= a_i;
-    b_q       <= b_i;
+    a_q       <= {a_i[4+:Low], a_i[0+:Low]};
+    b_q       <= {b_i[4+:Low], b_i[0+:Low]};
     low_q     <= low;
     offset_q  <= bias - lows;
     product_q <= product;
