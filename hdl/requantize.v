@@ -44,9 +44,6 @@ module requantize (
   reg [4:0] left1_q;
   reg [4:0] right1_q;
   reg [30:0] multiplier1_q;
-  wire [5:0] shift_negated;
-
-  assign shift_negated = -shift_i;
 
   // 2: left shift.
   reg signed [31:0] shifted_q;
@@ -106,7 +103,7 @@ module requantize (
     if (enable_i) begin
       biased_q       <= sum_i + bias_i;
       left1_q        <= shift_i[5] ? 5'd0 : shift_i[4:0];
-      right1_q       <= shift_i[5] ? shift_negated[4:0] : 5'd0;
+      right1_q       <= shift_i[5] ? -shift_i[4:0] : 5'd0;
       multiplier1_q  <= multiplier_i;
 
       shifted_q      <= biased_q << left1_q;

@@ -3,7 +3,6 @@
 // use it: parallel operands, each register either absent or clocked by CLK0, enabled by CE0 and
 // synchronously reset by RST0. Anything else ends the simulation.
 
-`timescale 1ps / 1ps
 `default_nettype none
 
 module MULT18X18D #(
