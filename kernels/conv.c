@@ -61,6 +61,13 @@ void nm_compress_int4(const void *values, size_t count, size_t block, void *pack
             to[j] = (uint8_t)((from[j] & 15) | from[block + j] << 4);
 }
 
+size_t nm_widest_tile(const nm_tier *tier) {
+    size_t nr = NM_MAX_NR;
+    while (!tier->mr[nr])
+        --nr;
+    return nr;
+}
+
 unsigned nm_useful_threads(const nm_conv *conv, unsigned threads) {
     /* Below this, waking another thread costs more than it saves: about ten microseconds' work. */
     enum { MACS_PER_THREAD = 2000000 };
@@ -362,14 +369,15 @@ static nm_status make_epilogue(nm_conv *conv, const nm_conv_desc *d) {
 static const nm_family *const families[] = {
     &nm_family_reference,
     &nm_family_depthwise,
+    &nm_family_winograd,
     &nm_family_direct,
 };
 
-static const nm_family *choose(const nm_conv *conv) {
+static const nm_family *choose(const nm_conv *conv, const void *bias) {
     for (size_t i = 0; i < sizeof families / sizeof *families; ++i) {
         const nm_family *f = families[i];
         if ((conv->desc.algorithm == NM_ALGORITHM_AUTO || conv->desc.algorithm == f->algorithm) &&
-            f->supports(conv))
+            f->supports(conv, bias))
             return f;
     }
     return NULL;
@@ -409,7 +417,7 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
         .out_width = out_width,
         .macs = (uint64_t)desc->batch * out_height * out_width * desc->out_channels * reduction,
     };
-    conv->family = choose(conv);
+    conv->family = choose(conv, bias);
     if (!conv->family) {
         status = fail(error, NM_UNSUPPORTED,
                       "algorithm: %s cannot do this layer on %s; use auto or direct",

@@ -24,7 +24,7 @@ struct nm_conv {
 struct nm_family {
     nm_algorithm algorithm;
     /** Whether the family can do what conv describes on conv->tier. */
-    bool (*supports)(const nm_conv *conv);
+    bool (*supports)(const nm_conv *conv, const void *bias);
     /** Packs the weights into conv->plan and names the kernel; adds to info.weight_bytes. */
     nm_status (*create)(nm_conv *conv, const void *weights, const void *bias);
     void (*destroy)(void *plan);
@@ -33,7 +33,8 @@ struct nm_family {
                 unsigned threads);
 };
 
-extern const nm_family nm_family_reference, nm_family_direct, nm_family_depthwise;
+extern const nm_family nm_family_reference, nm_family_depthwise, nm_family_winograd,
+    nm_family_direct;
 
 /** Bytes of n elements of a tensor; packed types round up. */
 size_t nm_tensor_bytes(nm_dtype type, size_t n);
@@ -58,6 +59,9 @@ int32_t nm_weight_at(const nm_conv *conv, const void *weights, size_t o, size_t 
 /** Packs `count` values, a multiple of 2 * block, two a byte in the order that nm_tier.expand
  *  undoes. */
 void nm_compress_int4(const void *values, size_t count, size_t block, void *packed);
+
+/** Most vectors of output channels in a tile of the tier. */
+size_t nm_widest_tile(const nm_tier *tier);
 
 /** How many of `threads` a run of that many MACs keeps busy. */
 unsigned nm_useful_threads(const nm_conv *conv, unsigned threads);

@@ -25,7 +25,9 @@ typedef struct depthwise_plan {
     uint8_t pad, flip;
 } depthwise_plan;
 
-static bool supports(const nm_conv *conv) {
+static bool supports(const nm_conv *conv, const void *bias) {
+    (void)bias;
+
     /* A weight zero point would need the sums of each window: the direct kernels have them. */
     return conv->tier && conv->group_in == 1 && conv->group_out == 1 && !conv->desc.group_size &&
            !conv->desc.weight_zero_point;

@@ -52,7 +52,10 @@ typedef struct direct_plan {
 
 /* ---- Planning ------------------------------------------------------------------------------- */
 
-static bool supports(const nm_conv *conv) { return conv->tier; }
+static bool supports(const nm_conv *conv, const void *bias) {
+    (void)bias;
+    return conv->tier;
+}
 
 static void destroy(void *opaque) {
     direct_plan *plan = opaque;
@@ -79,7 +82,7 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     plan->steps = nm_ceil_div(plan->segment_length, step);
 
     const bool over_read = !plan->gather && plan->segment_length % step;
-    plan->stage = nm_stage_plan(conv, over_read);
+    plan->stage = nm_stage_plan(conv, over_read, 0, 0);
 }
 
 /** Byte offset of reduction index k (flattened HWI) from a window's first activation. */
@@ -113,14 +116,6 @@ static bool plan_offsets(nm_conv *conv, direct_plan *plan) {
     return true;
 }
 
-/** The widest tile that the tier has. */
-static size_t widest(const nm_tier *tier) {
-    size_t nr = NM_MAX_NR;
-    while (!tier->mr[nr])
-        --nr;
-    return nr;
-}
-
 /** Packed weights of a panel, padding included; int4 ones fill whole expand blocks. */
 static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const panel *p) {
     const size_t step = plan->is_int ? conv->tier->step : 1;
@@ -141,7 +136,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
     plan->row_pixels = pixels / plan->rows;
 
     const size_t vectors = nm_ceil_div(conv->group_out, tier->lanes);
-    const size_t per_group = nm_ceil_div(vectors, widest(tier));
+    const size_t per_group = nm_ceil_div(vectors, nm_widest_tile(tier));
     plan->panels = d->groups * per_group;
     plan->panel = nm_alloc(plan->panels * sizeof *plan->panel);
     if (!plan->panel)

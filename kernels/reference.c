@@ -14,7 +14,9 @@ typedef struct reference_plan {
     float *group_scale;
 } reference_plan;
 
-static bool supports(const nm_conv *conv) {
+static bool supports(const nm_conv *conv, const void *bias) {
+    (void)bias;
+
     return !conv->tier && conv->desc.algorithm != NM_ALGORITHM_WINOGRAD;
 }
 

@@ -9,6 +9,8 @@ static int32_t activation_bias(const nm_conv *conv) {
         return conv->tier->act_bias_s8;
     case NM_INT4:
         return conv->tier->act_bias_s4;
+    case NM_UINT4:
+        return 0; /* 0..15 suits every tier as it is */
     default:
         return conv->tier->act_bias_u8;
     }
@@ -25,15 +27,18 @@ bool nm_input_is_native(const nm_conv *conv) {
     return !nm_is_packed(type) && conv->tier->act_size == 1 && activation_bias(conv) == 0;
 }
 
-nm_stage nm_stage_plan(const nm_conv *conv, bool needed) {
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right) {
     const nm_conv_desc *d = &conv->desc;
-    const bool padded = d->padding[0] || d->padding[1] || d->padding[2] || d->padding[3];
-    nm_stage stage = {.needed = needed || padded || !nm_input_is_native(conv)};
+    nm_stage stage = {
+        .padding = {d->padding[0], d->padding[1], d->padding[2] + bottom, d->padding[3] + right}};
+    stage.needed = needed || !nm_input_is_native(conv);
+    for (int i = 0; i < 4; ++i)
+        stage.needed |= stage.padding[i] > 0;
     stage.element = d->precision == NM_F32 ? sizeof(float)
                     : stage.needed         ? conv->tier->act_size
                                            : 1;
-    stage.height = d->in_height + (stage.needed ? d->padding[0] + d->padding[2] : 0);
-    stage.width = d->in_width + (stage.needed ? d->padding[1] + d->padding[3] : 0);
+    stage.height = d->in_height + stage.padding[0] + stage.padding[2];
+    stage.width = d->in_width + stage.padding[1] + stage.padding[3];
     if (stage.needed)
         stage.bytes =
             nm_piece(d->batch * stage.height * stage.width * d->in_channels * stage.element +
@@ -51,10 +56,11 @@ static void fill(const nm_conv *conv, char *out, size_t count) {
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
                    size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
-    const size_t left = d->padding[1] * d->in_channels, right = d->padding[3] * d->in_channels;
+    const size_t left = stage->padding[1] * d->in_channels,
+                 right = stage->padding[3] * d->in_channels;
     const size_t middle = d->in_width * d->in_channels;
     for (size_t r = begin; r < end; ++r) {
-        const size_t n = r / stage->height, h = r % stage->height - d->padding[0];
+        const size_t n = r / stage->height, h = r % stage->height - stage->padding[0];
         char *out = staged + r * (left + middle + right) * stage->element;
         if (h >= d->in_height) {
             fill(conv, out, left + middle + right);

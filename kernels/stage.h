@@ -10,13 +10,15 @@
 
 typedef struct nm_stage {
     bool needed;          /**< else the kernels read the caller's input in place */
+    size_t padding[4];    /**< top, left, bottom, right: what is filled in */
     size_t element;       /**< bytes of an activation as the kernels read it */
     size_t height, width; /**< as the kernels read it: with padding if staged */
     size_t bytes;         /**< of workspace, NM_ACTIVATION_SLACK included; 0 if not needed */
 } nm_stage;
 
-/** `needed` asks for a copy where nothing else does. */
-nm_stage nm_stage_plan(const nm_conv *conv, bool needed);
+/** `needed` asks for a copy where nothing else does; it has `bottom` rows and `right` columns of
+ *  padding more than the convolution asks for. */
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right);
 
 /** Stages rows begin..end of batch * height, so that threads can share the work. */
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,

@@ -65,6 +65,34 @@ typedef struct nm_tile {
 typedef void nm_tile_fn(const nm_tile *tile);
 
 /**
+ * Up to mr Winograd tiles of 2x2 outputs x nr vectors of output channels. The positions of the
+ * transformed tiles come in order of execution: four rows of four phases, each phase a run of
+ * positions that are summed.
+ */
+typedef struct nm_winograd_tile {
+    const void *input;        /**< [position][mr][channels] transformed activations */
+    ptrdiff_t tile_bytes;     /**< from tile to tile */
+    size_t steps;             /**< per position */
+    const uint8_t *positions; /**< [16] how many each phase has */
+    const void *weights;      /**< [position][step][nr][lanes][step elements] */
+    const int32_t *start;     /**< [output row][output column][nr * lanes] */
+    char *const *output;      /**< [output row][output column][mr]; NULL beyond the image */
+    size_t channel, channels;
+    const nm_epilogue *epilogue;
+} nm_winograd_tile;
+
+typedef void nm_winograd_fn(const nm_winograd_tile *tile);
+
+/** The input transform of one tile. */
+typedef struct nm_winograd_patch {
+    const void *input;                 /**< staged activations, the patch's first pixel */
+    ptrdiff_t row_bytes, column_bytes; /**< from pixel to pixel */
+    bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
+    size_t channels;
+    ptrdiff_t position_bytes; /**< from position to position of the output */
+} nm_winograd_patch;
+
+/**
  * A row of depthwise outputs, one block of channels: lanes are channels.
  *
  * Integer activations are bytes; each is XORed with `flip` (0x80 where the caller's signedness is
@@ -109,7 +137,7 @@ typedef struct nm_tier {
     size_t step;         /**< activations of one integer step: 4 for byte dot products */
     size_t act_size;     /**< bytes of one staged integer activation */
     size_t wt_size;      /**< bytes of one integer weight as the microkernel reads it */
-    int32_t act_bias_u8; /**< what staging adds to a uint8 or uint4 activation */
+    int32_t act_bias_u8; /**< what staging adds to a uint8 activation */
     int32_t act_bias_s8; /**< to an int8 one */
     int32_t act_bias_s4; /**< to an int4 one */
     /** Most pixels of a tile of that many vectors of output channels; 0: no such tile. */
@@ -118,6 +146,10 @@ typedef struct nm_tier {
     nm_tile_fn *tile_int[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    /** Adds winograd_bias to every transformed activation, which lie in -30..60. */
+    void (*winograd_input)(const nm_winograd_patch *patch, void *output);
+    int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */

@@ -69,3 +69,77 @@ INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_e
 INLINE size_t output_size(const nm_epilogue *e) {
     return e->type == NM_INT32 || e->type == NM_FLOAT32 ? 4 : 1;
 }
+
+/* ---- Tiles: mr pixels x nr vectors of output channels, [mr][nr] in memory ------------------- */
+
+/** A tile's vectors; they are read in fours. */
+enum { TILE_VECTORS = NM_MAX_MR * NM_MAX_NR + 3 };
+
+/** Requantized bytes, four vectors at a time whatever pixels they belong to. */
+INLINE void store_tile_narrow(const nm_epilogue *e, size_t channel, size_t channels,
+                              char *const *pixel, const vi *acc, int mr, int nr) {
+    const int count = mr * nr;
+    for (int first = 0; first < count; first += 4) {
+        const float *scale[4];
+        UNROLL for (int i = 0; i < 4; ++i) scale[i] = e->scale + channel + (first + i) % nr * VL;
+        const vc bytes = vc_in_order(requantize_narrow(acc + first, scale, e));
+        if (nr == 4) {
+            if (pixel[first / 4])
+                vc_store((uint8_t *)pixel[first / 4], bytes, channels);
+            continue;
+        }
+        uint8_t each[4][VL];
+        vc_store(each[0], bytes, sizeof each);
+        for (int i = first; i < first + 4 && i < count; ++i) {
+            const size_t c = (size_t)(i % nr) * VL;
+            if (!pixel[i / nr])
+                continue;
+            if (c + VL <= channels)
+                memcpy(pixel[i / nr] + c, each[i - first], VL);
+            else
+                memcpy(pixel[i / nr] + c, each[i - first], channels - c);
+        }
+    }
+}
+
+/** Stores `channels` channels of each pixel but the NULL ones. Out of line, like the next: one copy
+ *  serves all tiles. */
+static __attribute__((noinline)) void store_tile_i32(const nm_epilogue *e, size_t channel,
+                                                     size_t channels, char *const *pixel,
+                                                     const vi *acc, int mr, int nr) {
+    if (e->narrow) {
+        /* a constant for the loop above */
+        switch (nr) {
+        case 4:
+            store_tile_narrow(e, channel, channels, pixel, acc, mr, 4);
+            break;
+        case 3:
+            store_tile_narrow(e, channel, channels, pixel, acc, mr, 3);
+            break;
+        case 2:
+            store_tile_narrow(e, channel, channels, pixel, acc, mr, 2);
+            break;
+        default:
+            store_tile_narrow(e, channel, channels, pixel, acc, mr, 1);
+        }
+        return;
+    }
+    const size_t size = output_size(e);
+    for (int i = 0; i < mr * nr; ++i) {
+        const size_t c = (size_t)(i % nr) * VL;
+        if (pixel[i / nr])
+            store_i32(acc[i], e, channel + c, pixel[i / nr] + c * size,
+                      channels - c < VL ? channels - c : VL);
+    }
+}
+
+static __attribute__((noinline)) void store_tile_f32(const nm_epilogue *e, size_t channel,
+                                                     size_t channels, char *const *pixel,
+                                                     const vf *acc, int mr, int nr) {
+    const size_t size = output_size(e);
+    for (int i = 0; i < mr * nr; ++i) {
+        const size_t c = (size_t)(i % nr) * VL;
+        store_f32(acc[i], e, channel + c, pixel[i / nr] + c * size,
+                  channels - c < VL ? channels - c : VL);
+    }
+}

@@ -20,7 +20,7 @@ static void stage(const nm_stage_row *row, void *output) {
     default: { /* packed nibbles, from element `first` on, which may be a high nibble */
         const uint8_t *x = (const uint8_t *)row->input + row->first / 2;
         const int sign = row->type == NM_INT4 ? 8 : 0; /* (v ^ 8) - 8 extends the sign */
-        const int bias = (row->type == NM_INT4 ? ACT_BIAS_S4 : ACT_BIAS_U8) - sign;
+        const int bias = row->type == NM_INT4 ? ACT_BIAS_S4 - sign : 0;
         size_t i = 0;
         if (row->first % 2 && n > 0)
             out[i++] = (act_t)(((*x++ >> 4) ^ sign) + bias);

@@ -3,6 +3,7 @@
  * place in nm_isa, NM_VEC the vector layer's header and the row's instruction-set flags.
  */
 #include "tier.h"
+#include "winograd_axis.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@
 #include "depthwise.h"
 #include "peak.h"
 #include "stage.h"
+#include "winograd.h"
 
 /* One function for each tile that fits the register file. */
 #define UP_TO_1(X, nr) X(1, nr)
@@ -41,12 +43,14 @@
 #define DEFINE(MR, NR)                                                                             \
     static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, MR, NR); }                    \
     static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
-    static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }
+    static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }                    \
+    static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, MR, NR); }
 TILES(DEFINE)
 
 #define ROW_INT(MR, NR) [NR][MR] = tile_int_##MR##x##NR,
 #define ROW_GROUPED(MR, NR) [NR][MR] = tile_grouped_##MR##x##NR,
 #define ROW_F32(MR, NR) [NR][MR] = tile_f32_##MR##x##NR,
+#define ROW_WINOGRAD(MR, NR) [NR][MR] = winograd_##MR##x##NR,
 
 const nm_tier NM_TIER = {
     .isa = NM_TIER_ISA,
@@ -62,6 +66,9 @@ const nm_tier NM_TIER = {
     .tile_int = {TILES(ROW_INT)},
     .tile_grouped = {TILES(ROW_GROUPED)},
     .tile_f32 = {TILES(ROW_F32)},
+    .winograd = {TILES(ROW_WINOGRAD)},
+    .winograd_input = winograd_input,
+    .winograd_bias = WINOGRAD_BIAS,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
     .depthwise_vectors = DW_VECTORS,

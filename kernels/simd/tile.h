@@ -10,92 +10,36 @@
 #define PIXEL(pointers, m, stride) ((pointers)[(m) / 3] + (ptrdiff_t)((m) % 3) * (stride))
 #define POINTERS(mr) (((mr) + 2) / 3)
 
-INLINE void point(const char **pointers, const nm_tile *t, size_t segment, int mr) {
-    const char *x = (const char *)t->input + t->segment[segment];
-    UNROLL for (int i = 0; i < POINTERS(mr); ++i) pointers[i] = x + 3 * i * t->pixel_stride;
-}
-
-/** acc += one segment's products. Returns the weights after it. */
-INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const nm_tile *t, size_t segment,
-                                  const wt_t *w, int mr, int nr) {
-    const ptrdiff_t stride = t->pixel_stride;
-    const char *x[POINTERS(NM_MAX_MR)];
-    point(x, t, segment, mr);
-    for (size_t step = t->steps; step > 0; --step) {
+/** acc += the products of `steps` steps of activations from x on, pixels `stride` bytes apart.
+ *  Returns the weights after them. */
+INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
+                                  size_t steps, const wt_t *w, int mr, int nr) {
+    const char *pixel[POINTERS(NM_MAX_MR)];
+    UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
+    for (; steps > 0; --steps) {
         vw weight[NM_MAX_NR];
         UNROLL for (int n = 0; n < nr; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
         UNROLL for (int m = 0; m < mr; ++m) {
-            const vx a = vx_broadcast((const act_t *)PIXEL(x, m, stride));
+            const vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
             UNROLL for (int n = 0; n < nr; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
         }
-        UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] += DOT_STEP * sizeof(act_t);
+        UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += DOT_STEP * sizeof(act_t);
         w += (size_t)nr * VL * DOT_STEP;
     }
     return w;
 }
 
-/** Stores a tile of requantized bytes, four vectors at a time whatever pixels they belong to. */
-INLINE void store_tile_narrow(const nm_tile *t, const vi *acc, int mr, int nr) {
-    const float *const scale = t->epilogue->scale + t->channel;
-    const int count = mr * nr;
-    for (int first = 0; first < count; first += 4) {
-        const float *scales[4];
-        UNROLL for (int i = 0; i < 4; ++i) scales[i] = scale + (first + i) % nr * VL;
-        const vc bytes = vc_in_order(requantize_narrow(acc + first, scales, t->epilogue));
-        uint8_t *out = (uint8_t *)t->output + first / nr * t->output_stride;
-        if (nr == 4) {
-            vc_store(out, bytes, t->channels);
-            continue;
-        }
-        uint8_t each[4][VL];
-        vc_store(each[0], bytes, sizeof each);
-        for (int i = first; i < first + 4 && i < count; ++i) {
-            const size_t channel = (size_t)(i % nr) * VL;
-            out = (uint8_t *)t->output + i / nr * t->output_stride + channel;
-            if (channel + VL <= t->channels)
-                memcpy(out, each[i - first], VL);
-            else
-                memcpy(out, each[i - first], t->channels - channel);
-        }
-    }
-}
-
-/** Stores a tile of accumulators, [mr][nr] vectors. Out of line: one copy serves all tiles. */
-static __attribute__((noinline)) void store_tile_i32(const nm_tile *t, const vi *acc, int mr,
-                                                     int nr) {
-    if (t->epilogue->narrow) {
-        /* constants for the loop above */
-        if (nr == 4)
-            store_tile_narrow(t, acc, mr, 4);
-        else if (nr == 3)
-            store_tile_narrow(t, acc, mr, 3);
-        else if (nr == 2)
-            store_tile_narrow(t, acc, mr, 2);
-        else
-            store_tile_narrow(t, acc, mr, 1);
-        return;
-    }
-    const size_t size = output_size(t->epilogue);
-    for (int n = 0; n < nr; ++n) {
-        const size_t first = (size_t)n * VL;
-        const size_t lanes = n < nr - 1 ? VL : t->channels - first;
-        char *out = (char *)t->output + first * size;
-        for (int m = 0; m < mr; ++m, out += t->output_stride)
-            store_i32(acc[m * nr + n], t->epilogue, t->channel + first, out, lanes);
-    }
-}
-
-static __attribute__((noinline)) void store_tile_f32(const nm_tile *t, const vf *acc, int mr,
-                                                     int nr) {
-    const size_t size = output_size(t->epilogue);
-    for (int n = 0; n < nr; ++n) {
-        const size_t first = (size_t)n * VL;
-        const size_t lanes = n < nr - 1 ? VL : t->channels - first;
-        char *out = (char *)t->output + first * size;
-        for (int m = 0; m < mr; ++m, out += t->output_stride)
-            store_f32(acc[m * nr + n], t->epilogue, t->channel + first, out, lanes);
-    }
-}
+/** Leaves a tile's registers for memory and stores its pixels. */
+#define STORE_TILE(kind, vector, t, acc, mr, nr)                                                   \
+    do {                                                                                           \
+        vector tile[TILE_VECTORS];                                                                 \
+        char *pixel[NM_MAX_MR];                                                                    \
+        UNROLL for (int m = 0; m < mr; ++m) {                                                      \
+            pixel[m] = (char *)t->output + m * t->output_stride;                                   \
+            UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = acc[m][n];                      \
+        }                                                                                          \
+        store_tile_##kind(t->epilogue, t->channel, t->channels, pixel, tile, mr, nr);              \
+    } while (0)
 
 INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     vi acc[NM_MAX_MR][NM_MAX_NR];
@@ -111,12 +55,9 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     }
     const wt_t *w = t->weights;
     for (size_t s = 0; s < t->segments; ++s)
-        w = accumulate_int(acc, t, s, w, mr, nr);
-    vi tile[NM_MAX_MR * NM_MAX_NR + 3]; /* read in fours */
-    UNROLL for (int m = 0; m < mr; ++m) {
-        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = acc[m][n];
-    }
-    store_tile_i32(t, tile, mr, nr);
+        w = accumulate_int(acc, (const char *)t->input + t->segment[s], t->pixel_stride, t->steps,
+                           w, mr, nr);
+    STORE_TILE(i32, vi, t, acc, mr, nr);
 }
 
 INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
@@ -132,18 +73,15 @@ INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
             const vi start = vi_load(t->group_start + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = start;
         }
-        w = accumulate_int(acc, t, s, w, mr, nr);
+        w = accumulate_int(acc, (const char *)t->input + t->segment[s], t->pixel_stride, t->steps,
+                           w, mr, nr);
         UNROLL for (int n = 0; n < nr; ++n) {
             const vf scale = vf_load(t->group_scale + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) sum[m][n] =
                 vf_fma(scale, vf_from_i32(acc[m][n]), sum[m][n]);
         }
     }
-    vf tile[NM_MAX_MR * NM_MAX_NR];
-    UNROLL for (int m = 0; m < mr; ++m) {
-        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = sum[m][n];
-    }
-    store_tile_f32(t, tile, mr, nr);
+    STORE_TILE(f32, vf, t, sum, mr, nr);
 }
 
 INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
@@ -156,7 +94,8 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
     const float *w = t->weights;
     for (size_t s = 0; s < t->segments; ++s) {
         const char *x[POINTERS(NM_MAX_MR)];
-        point(x, t, s, mr);
+        UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] =
+            (const char *)t->input + t->segment[s] + 3 * i * stride;
         for (size_t step = t->steps; step > 0; --step) {
             vf weight[NM_MAX_NR];
             UNROLL for (int n = 0; n < nr; ++n) weight[n] = vf_load(w + n * VL);
@@ -168,11 +107,7 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
             w += (size_t)nr * VL;
         }
     }
-    vf tile[NM_MAX_MR * NM_MAX_NR];
-    UNROLL for (int m = 0; m < mr; ++m) {
-        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = acc[m][n];
-    }
-    store_tile_f32(t, tile, mr, nr);
+    STORE_TILE(f32, vf, t, acc, mr, nr);
 }
 
 /** sum[m] = the staged activations of pixel m's window, for a weight zero point. */

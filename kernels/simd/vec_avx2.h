@@ -121,6 +121,7 @@ INLINE void vc_store(uint8_t *p, vc a, size_t n) {
 #define ACT_BIAS_U8 0
 #define ACT_BIAS_S8 128
 #define ACT_BIAS_S4 8
+#define WINOGRAD_BIAS 30 /* makes transformed activations of -30..60 fit act_t */
 typedef uint8_t act_t;
 typedef int8_t wt_t;
 
@@ -132,6 +133,15 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
 /* SIMDe 0.7.4 knows the instruction under AVX512-VNNI only and would emulate it here. */
 INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+
+/* A vector of activations, modulo 256. */
+#define VA_LANES 32
+typedef simde__m256i va;
+
+INLINE va va_set1(int x) { return simde_mm256_set1_epi8((int8_t)x); }
+INLINE va va_load(const act_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE va va_add(va a, va b) { return simde_mm256_add_epi8(a, b); }
+INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi8(a, b); }
 
 /* Depthwise: 32 channels, four rows at a time. */
 #define DW_VECTORS 4
@@ -163,6 +173,7 @@ INLINE void interleave(const vb *row, vx *out) {
 #define ACT_BIAS_U8 0
 #define ACT_BIAS_S8 0
 #define ACT_BIAS_S4 0
+#define WINOGRAD_BIAS 0
 typedef int16_t act_t;
 typedef int16_t wt_t;
 
@@ -175,6 +186,15 @@ INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__
 INLINE vi vi_dot(vi acc, vx x, vw w) {
     return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
 }
+
+/* A vector of activations, modulo 65536. */
+#define VA_LANES 16
+typedef simde__m256i va;
+
+INLINE va va_set1(int x) { return simde_mm256_set1_epi16((int16_t)x); }
+INLINE va va_load(const act_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
+INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }
 
 /* Depthwise: 16 channels, widened to 16 bits, two rows at a time. */
 #define DW_VECTORS 2
@@ -196,3 +216,13 @@ INLINE void interleave(const vb *row, vx *out) {
 }
 
 #endif
+
+INLINE void va_store(act_t *p, va a, size_t n) {
+    if (n == VA_LANES) {
+        simde_mm256_storeu_si256((simde__m256i *)p, a);
+        return;
+    }
+    act_t t[VA_LANES];
+    simde_mm256_storeu_si256((simde__m256i *)t, a);
+    memcpy(p, t, n * sizeof *p);
+}

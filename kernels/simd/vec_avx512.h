@@ -9,6 +9,8 @@
 #define ACT_BIAS_U8 0
 #define ACT_BIAS_S8 128
 #define ACT_BIAS_S4 8
+/* What makes transformed activations of -30..60 fit act_t. */
+#define WINOGRAD_BIAS 30
 /* Of 32 registers: the accumulators, a weight vector per nr (the last may be a memory operand) and
  * the broadcast. */
 #define TILES(X) UP_TO_14(X, 1) UP_TO_14(X, 2) UP_TO_9(X, 3) UP_TO_7(X, 4)
@@ -80,6 +82,21 @@ INLINE vx vx_broadcast(const act_t *p) {
 }
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
+
+/* A vector of activations, modulo 256. */
+#define VA_LANES 64
+typedef simde__m512i va;
+
+INLINE va va_set1(int x) { return simde_mm512_set1_epi8((int8_t)x); }
+INLINE va va_load(const act_t *p) { return simde_mm512_loadu_si512(p); }
+INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
+INLINE va va_sub(va a, va b) { return simde_mm512_sub_epi8(a, b); }
+INLINE void va_store(act_t *p, va a, size_t n) {
+    if (n == VA_LANES)
+        simde_mm512_storeu_si512(p, a);
+    else
+        _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, a);
+}
 
 /* Depthwise: 64 channels, four rows at a time. */
 #define DW_VECTORS 4

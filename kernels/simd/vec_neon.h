@@ -9,6 +9,8 @@
 #define ACT_BIAS_U8 (-128)
 #define ACT_BIAS_S8 0
 #define ACT_BIAS_S4 0
+/* What makes transformed activations of -30..60 fit act_t. */
+#define WINOGRAD_BIAS 0
 /* Of 32 registers. */
 #define TILES(X) UP_TO_12(X, 1) UP_TO_12(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4)
 #define TILE_MR                                                                                    \
@@ -95,6 +97,24 @@ INLINE vc vc_xor(vc a, vc b) { return simde_veorq_u8(a, b); }
 INLINE void vc_store(uint8_t *p, vc a, size_t n) {
     uint8_t t[4 * VL];
     simde_vst1q_u8(t, a);
+    memcpy(p, t, n);
+}
+
+/* A vector of activations, modulo 256. */
+#define VA_LANES 16
+typedef simde_int8x16_t va;
+
+INLINE va va_set1(int x) { return simde_vdupq_n_s8((int8_t)x); }
+INLINE va va_load(const act_t *p) { return simde_vld1q_s8(p); }
+INLINE va va_add(va a, va b) { return simde_vaddq_s8(a, b); }
+INLINE va va_sub(va a, va b) { return simde_vsubq_s8(a, b); }
+INLINE void va_store(act_t *p, va a, size_t n) {
+    if (n == VA_LANES) {
+        simde_vst1q_s8(p, a);
+        return;
+    }
+    act_t t[VA_LANES];
+    simde_vst1q_s8(t, a);
     memcpy(p, t, n);
 }
 

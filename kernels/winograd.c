@@ -1,0 +1,414 @@
+/**
+ * Exact integer Winograd for 4-bit operands: F(2x2) with 3x3 and 5x5 filters, stride 1.
+ *
+ * Tiles of 2x2 outputs are computed by products at transformed positions: 16 instead of 36 (3x3),
+ * 49 instead of 100 (5x5). With weights of -8..7 and activations of 16 consecutive values the
+ * transforms stay within eight bits (|weights| <= 128, activations -30..60), sums are exact in
+ * int32, and the result is four times the convolution (see winograd_axis.h): nothing is rounded.
+ *
+ * First all patches of a chunk are transformed, block of tiles by block, in the order in which
+ * the kernels read them; then units of work, a block of tiles times a panel of output channels, are
+ * shared by the threads. A chunk is small enough to stay in the second-level cache.
+ */
+#include "winograd_axis.h"
+
+#include "stage.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TILE = 2, PHASES = 16, CHUNK_BYTES = 512 * 1024 };
+
+typedef struct panel {
+    size_t channel, channels, nr;
+    size_t weights; /* element offset */
+    size_t start;   /* element offset */
+} panel;
+
+typedef struct winograd_plan {
+    const nm_winograd_axis *rows, *columns;
+    nm_stage stage;
+    size_t tile_rows, tile_columns, tiles; /* tiles of an image's column and row; of the batch */
+    size_t positions;
+    uint8_t phase[PHASES];
+    size_t steps;      /* per position */
+    size_t tile_bytes; /* of a tile's channels at one position */
+    size_t block;      /* most tiles of a block */
+    size_t chunk;      /* blocks of a chunk */
+    size_t panels;
+    panel *panel;
+    size_t panel_weights; /* elements of the largest panel */
+    int8_t *weights;
+    int32_t *start;
+    float *quarter_scale; /* narrow epilogues: the scales over four */
+    nm_epilogue epilogue;
+} winograd_plan;
+
+/* ---- Planning ------------------------------------------------------------------------------- */
+
+static const nm_winograd_axis *axis(size_t kernel) {
+    return kernel == 3 ? &nm_winograd_3 : kernel == 5 ? &nm_winograd_5 : NULL;
+}
+
+/** Whether Winograd saves enough: compares vector multiply-accumulates, a tile's transforms and
+ *  four stores standing for some more. */
+static bool is_faster(const nm_conv *conv) {
+    const nm_conv_desc *d = &conv->desc;
+    enum { TILE_OVERHEAD = 48, PIXEL_OVERHEAD = 8 };
+    const size_t step = conv->tier->step, height = conv->info.out_height,
+                 width = conv->info.out_width;
+    const size_t positions = axis(d->kernel_height)->positions * axis(d->kernel_width)->positions;
+    const double winograd = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE)) *
+                            (double)(positions * nm_ceil_div(d->in_channels, step) + TILE_OVERHEAD);
+    const double direct =
+        (double)(height * width) *
+        (double)(d->kernel_height * nm_ceil_div(d->kernel_width * d->in_channels, step) +
+                 PIXEL_OVERHEAD);
+    return winograd < direct;
+}
+
+static bool supports(const nm_conv *conv, const void *bias) {
+    const nm_conv_desc *d = &conv->desc;
+    if (!conv->tier || d->precision != NM_W4A4 || d->group_size || d->weight_zero_point ||
+        d->groups != 1 || d->stride[0] != 1 || d->stride[1] != 1 || d->dilation[0] != 1 ||
+        d->dilation[1] != 1 || !axis(d->kernel_height) || !axis(d->kernel_width))
+        return false;
+    /* four times any accumulator must fit int32 */
+    const uint64_t limit = INT32_MAX / 4, product = 15 * 8;
+    if (conv->reduction > limit / product)
+        return false;
+    for (size_t o = 0; bias && o < d->out_channels; ++o)
+        if ((uint64_t)llabs(((const int32_t *)bias)[o]) + conv->reduction * product > limit)
+            return false;
+    return d->algorithm == NM_ALGORITHM_WINOGRAD || is_faster(conv);
+}
+
+static void destroy(void *opaque) {
+    winograd_plan *plan = opaque;
+    free(plan->panel);
+    free(plan->weights);
+    free(plan->start);
+    free(plan->quarter_scale);
+    free(plan);
+}
+
+/** Sign of a position in the output's axis sum: y0 = a + b + c, y1 = a - b + d. */
+static int output_sign(const nm_winograd_axis *axis, size_t position, int output) {
+    static const int sign[2][4] = {{1, 1, 1, 0}, {1, -1, 0, 1}};
+    int phase = 0;
+    while (position >= axis->phase[phase])
+        position -= axis->phase[phase++];
+    return sign[output][phase];
+}
+
+/** Positions in order of execution: phases of rows, within them phases of columns. Entry i is row
+ *  position << 8 | column position. */
+static void execution_order(const winograd_plan *plan, uint16_t *order) {
+    size_t count = 0, row0 = 0;
+    for (int i = 0; i < 4; row0 += plan->rows->phase[i++]) {
+        size_t column0 = 0;
+        for (int j = 0; j < 4; column0 += plan->columns->phase[j++])
+            for (size_t p = row0; p < row0 + plan->rows->phase[i]; ++p)
+                for (size_t q = column0; q < column0 + plan->columns->phase[j]; ++q)
+                    order[count++] = (uint16_t)(p << 8 | q);
+    }
+}
+
+/** The filter of one output channel, transformed to one position: [in_channels] of int8. */
+static void transform_filter(const nm_conv *conv, const nm_winograd_position *row,
+                             const nm_winograd_position *column, const int8_t *filter, int16_t *sum,
+                             int8_t *out) {
+    const size_t channels = conv->group_in;
+    memset(sum, 0, channels * sizeof *sum);
+    for (size_t kh = 0; kh < conv->desc.kernel_height; ++kh)
+        for (size_t kw = 0; kw < conv->desc.kernel_width; ++kw, filter += channels) {
+            const int16_t factor = (int16_t)(row->filter[kh] * column->filter[kw]);
+            if (!factor)
+                continue;
+            for (size_t c = 0; c < channels; ++c)
+                sum[c] = (int16_t)(sum[c] + factor * filter[c]);
+        }
+    for (size_t c = 0; c < channels; ++c)
+        out[c] = (int8_t)sum[c];
+}
+
+/** Packs output channel `lane` of a panel at every position; fills in its four starts. */
+static void pack_channel(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t lane,
+                         const uint16_t *order, const int8_t *filter, const int32_t *bias,
+                         int16_t *sum, int8_t *transformed) {
+    const nm_tier *tier = conv->tier;
+    const size_t channels = conv->group_in, step = tier->step;
+    /* four times what stands for the zero point and the bias, and what the transforms' bias adds */
+    uint32_t start[4], filter_sum = 0;
+    for (size_t k = 0; k < conv->reduction; ++k)
+        filter_sum += (uint32_t)filter[k];
+    for (int i = 0; i < 4; ++i)
+        start[i] = 4 * ((bias ? (uint32_t)bias[p->channel + lane] : 0) -
+                        (uint32_t)nm_staged_zero(conv) * filter_sum);
+    for (size_t at = 0; at < plan->positions; ++at) {
+        const size_t row = order[at] >> 8, column = order[at] & 255;
+        transform_filter(conv, &plan->rows->position[row], &plan->columns->position[column], filter,
+                         sum, transformed);
+        int8_t *out =
+            plan->weights + p->weights + (at * plan->steps * p->nr * tier->lanes + lane) * step;
+        int32_t total = 0;
+        for (size_t c = 0; c < channels; ++c)
+            total += transformed[c];
+        for (size_t c = 0; c < channels; c += step, out += p->nr * tier->lanes * step)
+            memcpy(out, transformed + c, channels - c < step ? channels - c : step);
+        for (int i = 0; i < 4; ++i)
+            start[i] -=
+                (uint32_t)(tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
+                           output_sign(plan->columns, column, i % 2));
+    }
+    for (size_t i = 0; i < 4; ++i)
+        plan->start[p->start + i * p->nr * tier->lanes + lane] = (int32_t)start[i];
+}
+
+static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
+                      const int32_t *bias) {
+    const size_t count = conv->desc.out_channels * conv->reduction;
+    uint16_t order[NM_WINOGRAD_MAX_POSITIONS * NM_WINOGRAD_MAX_POSITIONS];
+    execution_order(plan, order);
+    int8_t *const values = nm_alloc(count), *const transformed = nm_alloc(conv->group_in);
+    int16_t *const sum = nm_alloc(conv->group_in * sizeof *sum);
+    const bool ok = values && transformed && sum;
+    if (ok) {
+        nm_unpack_int4(weights, count, NM_INT4, values);
+        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+            for (size_t lane = 0; lane < p->channels; ++lane)
+                pack_channel(conv, plan, p, lane, order,
+                             values + (p->channel + lane) * conv->reduction, bias, sum,
+                             transformed);
+    }
+    free(values);
+    free(transformed);
+    free(sum);
+    return ok ? NM_OK : NM_OUT_OF_MEMORY;
+}
+
+/** Cuts the output channels into panels, as the direct kernels do. */
+static bool plan_panels(nm_conv *conv, winograd_plan *plan) {
+    const nm_tier *tier = conv->tier;
+    const size_t channels = conv->desc.out_channels;
+    const size_t vectors = nm_ceil_div(channels, tier->lanes);
+    plan->panels = nm_ceil_div(vectors, nm_widest_tile(tier));
+    plan->panel = nm_alloc(plan->panels * sizeof *plan->panel);
+    if (!plan->panel)
+        return false;
+    size_t weights = 0, start = 0;
+    plan->block = NM_MAX_MR;
+    for (size_t i = 0; i < plan->panels; ++i) {
+        const size_t begin = i * vectors / plan->panels, end = (i + 1) * vectors / plan->panels;
+        panel *p = &plan->panel[i];
+        p->nr = end - begin;
+        p->channel = begin * tier->lanes;
+        p->channels = (end * tier->lanes < channels ? end * tier->lanes : channels) - p->channel;
+        p->weights = weights;
+        p->start = start;
+        const size_t elements = plan->positions * plan->steps * p->nr * tier->lanes * tier->step;
+        weights += elements;
+        start += 4 * p->nr * tier->lanes;
+        if (elements > plan->panel_weights)
+            plan->panel_weights = elements;
+        if (tier->mr[p->nr] < plan->block)
+            plan->block = tier->mr[p->nr];
+    }
+    plan->weights = nm_alloc(weights);
+    plan->start = nm_alloc(start * sizeof *plan->start);
+    conv->info.weight_bytes += weights + start * sizeof *plan->start;
+    return plan->weights && plan->start;
+}
+
+static bool plan_epilogue(nm_conv *conv, winograd_plan *plan) {
+    plan->epilogue = conv->epilogue;
+    if (!conv->epilogue.narrow)
+        return true;
+    const size_t n = conv->desc.out_channels;
+    plan->quarter_scale = nm_alloc((n + NM_CHANNEL_SLACK) * sizeof(float));
+    if (!plan->quarter_scale)
+        return false;
+    for (size_t o = 0; o < n; ++o) {
+        plan->quarter_scale[o] = conv->epilogue.scale[o] / 4;
+        /* exact, but for the smallest scales, which would lose bits as subnormals */
+        plan->epilogue.narrow &= plan->quarter_scale[o] * 4 == conv->epilogue.scale[o];
+    }
+    if (plan->epilogue.narrow)
+        plan->epilogue.scale = plan->quarter_scale;
+    return true;
+}
+
+static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
+    const nm_conv_desc *d = &conv->desc;
+    const nm_tier *tier = conv->tier;
+    winograd_plan *plan = nm_alloc(sizeof *plan);
+    if (!plan)
+        return NM_OUT_OF_MEMORY;
+    conv->plan = plan;
+    plan->rows = axis(d->kernel_height);
+    plan->columns = axis(d->kernel_width);
+    plan->positions = plan->rows->positions * plan->columns->positions;
+    for (int i = 0; i < PHASES; ++i)
+        plan->phase[i] = (uint8_t)(plan->rows->phase[i / 4] * plan->columns->phase[i % 4]);
+    plan->tile_rows = nm_ceil_div(conv->info.out_height, TILE);
+    plan->tile_columns = nm_ceil_div(conv->info.out_width, TILE);
+    plan->tiles = d->batch * plan->tile_rows * plan->tile_columns;
+    plan->stage =
+        nm_stage_plan(conv, true, conv->info.out_height % TILE, conv->info.out_width % TILE);
+    plan->steps = nm_ceil_div(d->in_channels, tier->step);
+    plan->tile_bytes = plan->steps * tier->step * tier->act_size;
+    if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan))
+        return NM_OUT_OF_MEMORY;
+    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
+    const size_t fits = CHUNK_BYTES / (plan->block * plan->positions * plan->tile_bytes) + 1;
+    plan->chunk = fits < blocks ? fits : blocks;
+    snprintf(conv->kernel, sizeof conv->kernel, "%c4s4_winograd_%zux%zu_%zux%zu__%s",
+             d->input_type == NM_INT4 ? 's' : 'u', d->kernel_height, d->kernel_width, plan->block,
+             plan->panel[0].nr * tier->lanes, nm_isa_name(tier->isa));
+    return pack(conv, plan, weights, bias);
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+/** Bytes of one block of transformed tiles. */
+static size_t block_bytes(const winograd_plan *plan) {
+    return plan->block * plan->positions * plan->tile_bytes;
+}
+
+static size_t transformed_bytes(const winograd_plan *plan) {
+    return nm_piece(plan->chunk * block_bytes(plan) + NM_ACTIVATION_SLACK);
+}
+
+static size_t expanded_bytes(const nm_conv *conv, const winograd_plan *plan) {
+    return conv->tier->wt_size == 1 ? 0 : nm_piece(plan->panel_weights * conv->tier->wt_size);
+}
+
+static size_t workspace_size(const nm_conv *conv, unsigned threads) {
+    const winograd_plan *plan = conv->plan;
+    return plan->stage.bytes + transformed_bytes(plan) +
+           nm_useful_threads(conv, threads) * expanded_bytes(conv, plan);
+}
+
+/** Place of a tile: its image, and its first output row and column. */
+typedef struct place {
+    size_t n, oh, ow;
+} place;
+
+static place place_of(const winograd_plan *plan, size_t tile) {
+    const size_t per_image = plan->tile_rows * plan->tile_columns;
+    const size_t t = tile % per_image;
+    return (place){.n = tile / per_image,
+                   .oh = t / plan->tile_columns * TILE,
+                   .ow = t % plan->tile_columns * TILE};
+}
+
+/** The tiles of a block: blocks are of about equal size. */
+static size_t first_tile(const winograd_plan *plan, size_t block) {
+    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
+    return block * plan->tiles / blocks;
+}
+
+static void transform_block(const nm_conv *conv, const winograd_plan *plan, const char *staged,
+                            size_t block, char *out) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
+    const size_t pixel = d->in_channels * plan->stage.element;
+    nm_winograd_patch patch = {
+        .row_bytes = (ptrdiff_t)(plan->stage.width * pixel),
+        .column_bytes = (ptrdiff_t)pixel,
+        .five_rows = d->kernel_height == 5,
+        .five_columns = d->kernel_width == 5,
+        .channels = d->in_channels,
+        .position_bytes = (ptrdiff_t)(mr * plan->tile_bytes),
+    };
+    for (size_t m = 0; m < mr; ++m) {
+        const place at = place_of(plan, first + m);
+        patch.input =
+            staged + ((at.n * plan->stage.height + at.oh) * plan->stage.width + at.ow) * pixel;
+        conv->tier->winograd_input(&patch, out + m * plan->tile_bytes);
+    }
+}
+
+/** One block of tiles times one panel. */
+static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
+                     const char *transformed, const void *weights, char *output) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
+    const size_t element = nm_tensor_bytes(d->output_type, 1);
+    const size_t height = conv->info.out_height, width = conv->info.out_width;
+    char *pixel[4 * NM_MAX_MR];
+    for (size_t m = 0; m < mr; ++m) {
+        const place at = place_of(plan, first + m);
+        for (size_t i = 0; i < 4; ++i) {
+            const size_t oh = at.oh + i / 2, ow = at.ow + i % 2;
+            const size_t index = ((at.n * height + oh) * width + ow) * d->out_channels + p->channel;
+            pixel[i * mr + m] = oh < height && ow < width ? output + index * element : NULL;
+        }
+    }
+    const nm_winograd_tile tile = {
+        .input = transformed,
+        .tile_bytes = (ptrdiff_t)plan->tile_bytes,
+        .steps = plan->steps,
+        .positions = plan->phase,
+        .weights = weights,
+        .start = plan->start + p->start,
+        .output = pixel,
+        .channel = p->channel,
+        .channels = p->channels,
+        .epilogue = &plan->epilogue,
+    };
+    conv->tier->winograd[p->nr][mr](&tile);
+}
+
+static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
+                unsigned threads) {
+    const nm_tier *tier = conv->tier;
+    const winograd_plan *plan = conv->plan;
+    const unsigned useful = nm_useful_threads(conv, threads);
+    char *const staged = workspace;
+    char *const transformed = staged + plan->stage.bytes;
+    char *const expanded = transformed + transformed_bytes(plan);
+    const size_t staged_rows = conv->desc.batch * plan->stage.height;
+    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
+#pragma omp parallel num_threads(useful) if (useful > 1)
+    {
+        const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
+        char *const own = expanded + me * expanded_bytes(conv, plan);
+        nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
+                      (me + 1) * staged_rows / team);
+#pragma omp barrier
+        for (size_t begin = 0; begin < blocks; begin += plan->chunk) {
+            const size_t count = blocks - begin < plan->chunk ? blocks - begin : plan->chunk;
+            for (size_t b = me * count / team; b < (me + 1) * count / team; ++b)
+                transform_block(conv, plan, staged, begin + b, transformed + b * block_bytes(plan));
+#pragma omp barrier
+            const size_t units = plan->panels * count;
+            const panel *ready = NULL;
+            for (size_t u = me * units / team; u < (me + 1) * units / team; ++u) {
+                const panel *p = &plan->panel[u / count];
+                const void *weights = plan->weights + p->weights;
+                if (tier->wt_size != 1) {
+                    if (ready != p)
+                        tier->expand(
+                            weights, false,
+                            plan->positions * plan->steps * p->nr * tier->lanes * tier->step, own);
+                    ready = p;
+                    weights = own;
+                }
+                run_unit(conv, plan, p, begin + u % count,
+                         transformed + u % count * block_bytes(plan), weights, output);
+            }
+#pragma omp barrier
+        }
+    }
+}
+
+const nm_family nm_family_winograd = {
+    .algorithm = NM_ALGORITHM_WINOGRAD,
+    .supports = supports,
+    .create = create,
+    .destroy = destroy,
+    .workspace_size = workspace_size,
+    .run = run,
+};

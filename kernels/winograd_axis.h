@@ -1,0 +1,60 @@
+/**
+ * The Winograd algorithms of one axis, two outputs a tile, positions in order of execution.
+ *
+ * Three taps are F(2,3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+ * 2016), its filter transform doubled to stay in integers; five are that on the first three taps
+ * plus F(2,2) at the points 0, 1 and infinity, doubled likewise, on the other two. Each axis
+ * thus doubles: two axes give four times the convolution.
+ *
+ * Phases: a, b, c, d with y0 = a + b + c and y1 = a - b + d (the filters of d are negated where
+ * the textbook subtracts).
+ */
+#ifndef NM_WINOGRAD_AXIS_H
+#define NM_WINOGRAD_AXIS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { NM_WINOGRAD_MAX_TAPS = 5, NM_WINOGRAD_MAX_POSITIONS = 7, NM_WINOGRAD_MAX_PATCH = 6 };
+
+/** What one position multiplies: (x[first] + sign * x[second]) * sum of filter[k] * w[k]. */
+typedef struct nm_winograd_position {
+    uint8_t first, second;
+    int8_t sign; /**< 1, -1, or 0: x[first] alone */
+    int8_t filter[NM_WINOGRAD_MAX_TAPS];
+} nm_winograd_position;
+
+typedef struct nm_winograd_axis {
+    size_t positions;
+    uint8_t phase[4]; /**< positions of each phase */
+    nm_winograd_position position[NM_WINOGRAD_MAX_POSITIONS];
+} nm_winograd_axis;
+
+static const nm_winograd_axis nm_winograd_3 = {
+    .positions = 4,
+    .phase = {1, 1, 1, 1},
+    .position =
+        {
+            {1, 2, +1, {1, 1, 1}},
+            {2, 1, -1, {1, -1, 1}},
+            {0, 2, -1, {2, 0, 0}},
+            {1, 3, -1, {0, 0, -2}},
+        },
+};
+
+static const nm_winograd_axis nm_winograd_5 = {
+    .positions = 7,
+    .phase = {2, 1, 2, 2},
+    .position =
+        {
+            {1, 2, +1, {1, 1, 1, 0, 0}},
+            {4, 4, 0, {0, 0, 0, 2, 2}},
+            {2, 1, -1, {1, -1, 1, 0, 0}},
+            {0, 2, -1, {2, 0, 0, 0, 0}},
+            {3, 4, -1, {0, 0, 0, 2, 0}},
+            {1, 3, -1, {0, 0, -2, 0, 0}},
+            {5, 4, -1, {0, 0, 0, 0, 2}},
+        },
+};
+
+#endif
