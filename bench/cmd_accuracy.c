@@ -144,10 +144,19 @@ int cmd_accuracy(int argc, const char **argv) {
         .command = "accuracy",
         .options = rows,
         .notes =
-            "Errors against TensorFlow's outputs, and top-1 over test images, of networks whose\n"
-            "weights, inputs and expected outputs ship with the program. Test images:\n"
-            "t10k-*-ubyte.gz in --data DIR, else Debian's dataset-fashion-mnist, else a shipped "
-            "subset.\n",
+            "Networks, weights, inputs and TensorFlow's outputs ship with the program. Precisions\n"
+            "are weights/activations; schemes give their scales:\n"
+            "  seed         per tensor, affine, smallest to largest value, as in the course "
+            "report\n"
+            "  per-channel  weights symmetric per output channel; activations as above\n"
+            "  group32      int4 weights symmetric per 32 along the reduction; activations as "
+            "above\n"
+            "  mse          per-channel, every range cut for the least squared error, and weights\n"
+            "               rounded so that errors cancel within kernels (SQuant)\n"
+            "  group32+mse  group32, likewise\n"
+            "Test images: t10k-*-ubyte.gz of --data DIR, else Debian's dataset-fashion-mnist, "
+            "else\n"
+            "a shipped subset. The output says which.\n",
     };
     int status;
     if (!cli_parse(&cli, argc, argv, NULL, &status))

@@ -9,7 +9,7 @@
 enum {
     UNSIGNED_BYTE = 8,
     /** A header that asks for more than this is damaged: the real sets hold 47 million bytes. */
-    MAX_VALUES = 1 << 30,
+    MAX_VALUES = 1 << 28,
 };
 
 /** Reads size bytes; false at a premature end or a damaged stream. */
