@@ -50,6 +50,7 @@ static void add_counters(const struct row *row, json_t *object) {
     json_object_set_new(object, "workspace_bytes", bytes_json(row->runner.workspace_bytes, known));
     json_object_set_new(object, "plan_seconds", json_real(row->runner.plan_seconds));
     json_object_set_new(object, "copies", json_integer((json_int_t)row->runner.copies));
+    json_object_set_new(object, "cycled_bytes", json_integer((json_int_t)row->runner.cycled_bytes));
 }
 
 static void add_figures(json_t *object, double real, double cpu, double rate, json_t *fraction) {

@@ -1,4 +1,5 @@
 #include "bench_run.h"
+#include "context.h"
 #include "table.h"
 
 #include <math.h>
@@ -33,6 +34,17 @@ static void print_row(const struct bench *bench, const struct row *row, struct t
     table_cell(table, "%s%s", row->runner.kernel, row->message ? " *" : "");
 }
 
+/** What was done to keep the weights out of the caches, and whether it was enough. */
+static void print_cold(const struct row *row, FILE *file) {
+    const double bytes = (double)row->runner.cycled_bytes, cache = (double)cache_largest(0);
+    fprintf(file, "  %s: weights cycled through %zu copies, %.1f MB", row->name, row->runner.copies,
+            1e-6 * bytes);
+    if (cache > 0)
+        fprintf(file, ", %.2g times the largest cache%s", bytes / cache,
+                bytes < cache ? ": NOT COLD" : "");
+    fputc('\n', file);
+}
+
 static void print_notes(const struct bench *bench, const struct suite *suite, FILE *file) {
     bool noisy = false;
     for (size_t i = 0; i < bench->row_count; i++) {
@@ -43,9 +55,7 @@ static void print_notes(const struct bench *bench, const struct suite *suite, FI
         if (row->message)
             fprintf(file, "* %s: %s\n", row->name, row->message);
         if (row->outcome == ROW_MEASURED && suite->cache_multiple > 0)
-            fprintf(file, "  %s: weights cycled through %zu copies, %.0f MB\n", row->name,
-                    row->runner.copies,
-                    1e-6 * (double)(row->runner.copies * row->runner.weight_bytes));
+            print_cold(row, file);
     }
     if (noisy)
         fprintf(file, "~ noisy: the repetitions vary by more than %.0f%%.\n",

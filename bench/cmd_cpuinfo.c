@@ -169,6 +169,9 @@ int cmd_cpuinfo(int argc, const char **argv) {
     int status;
     if (!cli_parse(&cli, argc, argv, NULL, &status))
         return status;
+    struct error error;
+    if (options.json && !output_check(options.json, &error))
+        return report(&error);
     struct measured_ceiling list[MAX_CEILINGS];
     const size_t count = list_ceilings(list);
     measure_ceilings(&options, list, count);
@@ -176,7 +179,6 @@ int cmd_cpuinfo(int argc, const char **argv) {
         print_all(list, count);
     if (!options.json)
         return EXIT_DONE;
-    struct error error;
     json_t *document = to_json(list, count);
     const bool good = output_json(options.json, document, &error);
     json_decref(document);

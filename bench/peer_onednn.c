@@ -165,7 +165,7 @@ static bool load(struct onednn *x, const struct operands *o, const struct shapes
         return false;
     const size_t bytes = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(x->description, dnnl_query_weights_md, 0));
-    const size_t wanted = copies_bytes > bytes ? (copies_bytes + bytes - 1) / bytes : 1;
+    const size_t wanted = runner_copies(bytes, copies_bytes);
     x->weights = need(wanted, sizeof *x->weights);
     for (; x->copies < wanted; x->copies++) {
         if (!take(x, dnnl_query_weights_md, &weights, o->weights, &x->weights[x->copies]))
@@ -230,6 +230,7 @@ static bool fill(struct onednn *x, const struct operands *o, size_t copies_bytes
     runner->copies = x->copies;
     runner->weight_bytes = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(x->description, dnnl_query_weights_md, 0));
+    runner->cycled_bytes = x->copies * runner->weight_bytes;
     dnnl_dim_t scratch = 0;
     dnnl_primitive_desc_query(x->description, dnnl_query_memory_consumption_s64, 0, &scratch);
     runner->workspace_bytes = (size_t)scratch;

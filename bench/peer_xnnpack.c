@@ -124,7 +124,7 @@ static bool fill(struct xnnpack *x, const struct operands *o, unsigned threads, 
         return false;
     const size_t bytes =
         d->kernel_height * d->kernel_width * d->in_channels / d->groups * d->out_channels * size;
-    const size_t wanted = copies_bytes > bytes ? (copies_bytes + bytes - 1) / bytes : 1;
+    const size_t wanted = runner_copies(bytes, copies_bytes);
     x->operators = need(wanted, sizeof *x->operators);
     const double start = monotonic_seconds();
     for (; x->copies < wanted; x->copies++) {
@@ -133,6 +133,7 @@ static bool fill(struct xnnpack *x, const struct operands *o, unsigned threads, 
     }
     runner->plan_seconds = (monotonic_seconds() - start) / (double)wanted;
     runner->copies = wanted;
+    runner->cycled_bytes = wanted * bytes;
     snprintf(runner->kernel, sizeof runner->kernel, "nhwc_%s", x->quantized ? "qc8" : "f32");
     return true;
 }

@@ -63,8 +63,7 @@ static bool fill(struct plan *plan, const nm_conv_desc *desc, const struct opera
     for (size_t i = 0; i < wanted || i < MIN_PLANS; i++) {
         if (!add_copy(plan, desc, operands, runner, status, error))
             return false;
-        const size_t bytes = nm_conv_get_info(plan->copies[0]).weight_bytes;
-        wanted = bytes && copies_bytes > bytes ? (copies_bytes + bytes - 1) / bytes : 1;
+        wanted = runner_copies(nm_conv_get_info(plan->copies[0]).weight_bytes, copies_bytes);
     }
     while (plan->count > wanted)
         nm_conv_destroy(plan->copies[--plan->count]);
@@ -77,6 +76,7 @@ static bool fill(struct plan *plan, const nm_conv_desc *desc, const struct opera
     const nm_conv_info info = nm_conv_get_info(plan->copies[0]);
     runner->weight_bytes = info.weight_bytes;
     runner->copies = plan->count;
+    runner->cycled_bytes = plan->count * info.weight_bytes;
     runner->macs = info.macs;
     snprintf(runner->kernel, sizeof runner->kernel, "%s", info.kernel);
     return true;

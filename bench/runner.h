@@ -19,7 +19,16 @@ struct runner {
     size_t weight_bytes;    /**< resident, of one plan; 0 where the implementation does not tell */
     size_t workspace_bytes; /**< likewise */
     size_t copies;          /**< of the plan, cycled */
+    size_t cycled_bytes;    /**< of weights, over all copies */
 };
+
+/** Copies of a plan with that many bytes of weights for copies_bytes together: 1 where that is 0.
+ * At most a thousand, which tiny weights would pass. */
+static inline size_t runner_copies(size_t weight_bytes, size_t copies_bytes) {
+    enum { MOST = 1000 };
+    const size_t copies = weight_bytes ? (copies_bytes + weight_bytes - 1) / weight_bytes : 1;
+    return copies < 1 ? 1 : copies > MOST ? MOST : copies;
+}
 
 static inline void runner_destroy(struct runner *runner) {
     if (runner->destroy)

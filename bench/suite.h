@@ -10,7 +10,7 @@
  * input is height, width, channels; padding top, left, bottom, right; description, stride,
  * padding, dilation, groups and cold may be left out. `cold` streams the weights from memory: each
  * run takes the next of so many copies of the plan that their weights together are cache_multiple
- * times the largest cache.
+ * times the largest cache (a thousand at most, and no more than memory allows).
  */
 #ifndef BENCH_SUITE_H
 #define BENCH_SUITE_H
