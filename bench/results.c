@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_KEYS = 7, MAX_METRICS = 10 };
+enum { MAX_KEYS = 7, MAX_METRICS = 10, NAME_SIZE = 512 };
 
 struct metric {
     const char *name; /**< field of the row; "a.b" is field b of object a */
@@ -17,7 +17,8 @@ struct metric {
 /** How an array of a narrowmac document becomes series. */
 struct layout {
     const char *kind, *array, *prefix;
-    const char *keys[MAX_KEYS]; /**< fields that make the name: PREFIX.A/B/.. */
+    const char *keys[MAX_KEYS]; /**< fields that make the name: PREFIX.A/B/.., null ones left out */
+    size_t required;            /**< how many of the keys every row has */
     const char *position;       /**< field that tells samples of one series apart, or NULL */
     struct metric metrics[MAX_METRICS];
 };
@@ -27,6 +28,7 @@ static const struct layout layouts[] = {
      "layers",
      "accuracy.",
      {"network", "layer", "precision", "scheme", "rounding", "input"},
+     3,
      NULL,
      {{"max_abs_diff", "", false},
       {"sum_abs_diff", "", false},
@@ -37,12 +39,14 @@ static const struct layout layouts[] = {
      "networks",
      "accuracy.",
      {"network", "precision", "scheme"},
+     2,
      NULL,
      {{"top1", "", true}}},
     {"fpga",
      "runs",
      "fpga.",
      {"design", "target"},
+     2,
      "seed",
      {{"lut", "", false},
       {"ff", "", false},
@@ -54,19 +58,23 @@ static const struct layout layouts[] = {
      "fit",
      "fit.",
      {"design", "target"},
+     2,
      NULL,
      {{"macs", "", true}, {"fmax_mhz", "MHz", true}, {"gmacs", "GMAC/s", true}}},
     {"fpga",
      "asic",
      "asic.",
-     {"design"},
+     {"design", "mapping", "clock_ns"},
+     1,
      NULL,
      {{"cells", "", false},
       {"area_um2", "um2", false},
       {"slack_ns", "ns", true},
+      {"fastest_clock_ns", "ns", false},
       {"power_w.internal", "W", false},
       {"power_w.switching", "W", false},
-      {"power_w.leakage", "W", false}}},
+      {"power_w.leakage", "W", false},
+      {"energy_per_mac_pj.total", "pJ", false}}},
 };
 enum { LAYOUT_COUNT = sizeof layouts / sizeof *layouts };
 
@@ -240,29 +248,40 @@ static bool parse_benchmarks(const json_t *rows, const char *source, struct resu
 
 /* ---- narrowmac's own ---------------------------------------------------------------------- */
 
-static bool row_name(const struct layout *layout, const json_t *row, const char *where, char *name,
-                     size_t size, struct error *error) {
-    size_t used = (size_t)snprintf(name, size, "%s", layout->prefix);
+/** Appends what a key says to the name. */
+static void append(char *name, size_t size, const char *separator, const json_t *key) {
+    const size_t used = strlen(name);
+    if (json_is_string(key))
+        snprintf(name + used, size - used, "%s%s", separator, json_string_value(key));
+    else
+        snprintf(name + used, size - used, "%s%g", separator, json_number_value(key));
+}
+
+static bool row_name(const struct layout *layout, const json_t *row, const char *where,
+                     char name[NAME_SIZE], struct error *error) {
+    snprintf(name, NAME_SIZE, "%s", layout->prefix);
     for (size_t i = 0; i < MAX_KEYS && layout->keys[i]; i++) {
         const json_t *key = json_object_get(row, layout->keys[i]);
-        if (json_is_null(key) && i > 0)
+        if (i >= layout->required && (!key || json_is_null(key)))
             continue;
-        if (!json_is_string(key))
+        if (!json_is_string(key) && !json_is_number(key))
             return fail(error, "%s: no '%s'; give the file as narrowmac wrote it", where,
                         layout->keys[i]);
-        const char *separator = i == 0 ? "" : strcmp(layout->keys[i], "layer") == 0 ? "." : "/";
-        used +=
-            (size_t)snprintf(name + used, size - used, "%s%s", separator, json_string_value(key));
-        if (used >= size)
-            return fail(error, "%s: name longer than %zu bytes; shorten it", where, size - 1);
+        append(name, NAME_SIZE,
+               i == 0                                  ? ""
+               : strcmp(layout->keys[i], "layer") == 0 ? "."
+                                                       : "/",
+               key);
+        if (strlen(name) == NAME_SIZE - 1)
+            return fail(error, "%s: name longer than %d bytes; shorten it", where, NAME_SIZE - 2);
     }
     return true;
 }
 
 static bool narrowmac_row(const struct layout *layout, const json_t *row, const char *where,
                           struct results *results, struct error *error) {
-    char name[512];
-    if (!row_name(layout, row, where, name, sizeof name, error))
+    char name[NAME_SIZE];
+    if (!row_name(layout, row, where, name, error))
         return false;
     const char *drop[MAX_KEYS + MAX_METRICS + 2] = {NULL};
     size_t dropped = 0, figures = 0;

@@ -178,7 +178,7 @@ def test_fpga(narrowmac: Program) -> None:
         "summary": [],
         "fit": [{"design": "mac_s8", "target": "hx8k", "macs": 60, "utilization": 0.97,
                  "fmax_mhz": 101.0, "gmacs": 6.06}],
-        "asic": [{"design": "mac_s8", "cells": 221, "area_um2": 9000.0, "clock_ns": 3.0,
+        "asic": [{"design": "mac_s8", "mapping": "area", "energy_per_mac_pj": {"total": 2.5}, "cells": 221, "area_um2": 9000.0, "clock_ns": 3.0,
                   "slack_ns": 0.01, "power_w": power}],
     }  # fmt: skip
     recorded = narrowmac.json("record", "h.db", narrowmac.file("a.json", document))["runs"][0]
@@ -187,7 +187,8 @@ def test_fpga(narrowmac: Program) -> None:
     assert kept["fpga.mac_s8/hx8k", "fmax_mhz", 1] == 139.5
     assert kept["fpga.mac_s8/hx8k", "lut", 0] == 101
     assert kept["fit.mac_s8/hx8k", "gmacs", 0] == 6.06
-    assert kept["asic.mac_s8", "power_w.leakage", 0] == 1e-9
+    assert kept["asic.mac_s8/area/3", "power_w.leakage", 0] == 1e-9
+    assert kept["asic.mac_s8/area/3", "energy_per_mac_pj.total", 0] == 2.5
 
 
 BAD = {
