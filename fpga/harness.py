@@ -6,10 +6,9 @@ from pathlib import Path
 from fpga import netlist
 from fpga.files import FlowError, write_text
 from fpga.tables import HERE, Row
-from fpga.toolchain import relative, run
+from fpga.toolchain import relative, run_script
 
 CLOCK = "clk_i"
-YOSYS_TIMEOUT = 1800.0
 
 
 def adapter(design: Row, ports: list[tuple[str, str, int]]) -> tuple[str, int, int]:
@@ -67,8 +66,7 @@ opt_clean -purge
 write_json {relative(unchecked)}
 """
     write_text(out.with_suffix(".ys"), script)
-    run(toolchain, "yosys", ["-q", "-s", relative(out.with_suffix(".ys"))],
-        out.with_suffix(".log"), YOSYS_TIMEOUT)  # fmt: skip
+    run_script(toolchain, out.with_suffix(".ys"))
     check_copies(mapped, module, unchecked, copies)
     unchecked.replace(out)
 

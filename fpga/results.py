@@ -21,11 +21,20 @@ def missing_run(plan: Plan, target: str, design: str, seed: int) -> Row:
     }  # fmt: skip
 
 
+def current(path: Path, source: Path) -> bool:
+    """Whether a result is there and no older than what it was made from."""
+    return (
+        path.exists() and source.exists() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    )
+
+
 def collect_runs(plan: Plan) -> list[Row]:
     rows = []
     for target, design, seed in plan.runs:
         path = plan.run_row(target, design, seed)
-        row = read_json(path) if path.exists() else missing_run(plan, target, design, seed)
+        synth = plan.synth_row(plan.targets[target]["fabric"], design)
+        made = current(path, synth)
+        row = read_json(path) if made else missing_run(plan, target, design, seed)
         row["precision"] = plan.designs[design]["precision"]
         row["device"] = plan.targets[target]["device"]
         rows.append(row)

@@ -5,23 +5,25 @@ from pathlib import Path
 
 from fpga import netlist
 from fpga.files import FlowError, write_json, write_text
-from fpga.harness import YOSYS_TIMEOUT, link
+from fpga.harness import link
 from fpga.plan import Plan
 from fpga.tables import Row, sources
-from fpga.toolchain import ToolError, recorded_version, relative, run
+from fpga.toolchain import ToolError, recorded_version, relative, run_script
 
 
 def script(design: Row, fabric: Row, out: Path) -> str:
     files = " ".join(relative(path) for path in sources(design, fabric["family"]))
     parameters = "".join(
-        f" -chparam {name} {value}" for name, value in design["parameters"].items()
+        f"chparam -set {name} {value} {design['module']}\n"
+        for name, value in design["parameters"].items()
     )
     flags = " ".join(fabric["synth"] + fabric["no_dsp" if design["multiplier"] == "lut" else "dsp"])
+    # Its last step, check, would read a module again that instantiates an ECP5 DSP, undoing it all.
     return f"""\
 read_verilog {files}
-hierarchy -check -top {design["module"]}{parameters}
-{flags} -top {design["module"]}
+{parameters}{flags} -top {design["module"]} -run begin:check
 opt_clean -purge
+blackbox =A:whitebox
 write_json {relative(out)}
 """
 
@@ -41,8 +43,7 @@ def synthesize(plan: Plan, design: Row, fabric: Row) -> Row:
     unchecked = folder / "design.part"
     write_text(folder / "design.ys", script(design, fabric, unchecked))
     try:
-        run(plan.toolchain, "yosys", ["-q", "-s", relative(folder / "design.ys")],
-            folder / "design.log", YOSYS_TIMEOUT)  # fmt: skip
+        run_script(plan.toolchain, folder / "design.ys")
     except ToolError as error:
         return row | {"status": "synthesis_failed", "reason": str(error)}
     count = netlist.columns(netlist.read_module(unchecked, design["module"]), fabric["family"])

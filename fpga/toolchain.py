@@ -13,6 +13,7 @@ from pathlib import Path
 from fpga.files import FlowError, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+YOSYS_TIMEOUT = 1800.0
 TOOLCHAINS = ("yowasp", "native")
 OWNER = "NARROWMAC_FPGA_OWNER"  # pid of the call that jobs must not outlive; unset on a cluster
 FAMILIES = ("ice40", "ecp5")
@@ -138,12 +139,24 @@ def run(toolchain: str, tool: str, arguments: list[str], log: Path, timeout: flo
         raise ToolError(f"{tool} did not end within {timeout:.0f} s")
     if code == 0:
         return time.monotonic() - start
-    text = log.read_text(encoding="utf-8", errors="replace")
+    text = "".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in (log, log.with_suffix(".full.log"))
+        if path.exists()
+    )
     errors = [line for line in text.splitlines() if "ERROR" in line or "wasm trap" in line]
     if not errors or ENVIRONMENT_ERRORS.search(errors[0]) or code < 0:
         why = errors[0].strip() if errors else f"ended with status {code}"
         raise FlowError(tool, why, f"see {relative(log)}, then run again")
     raise ToolError(re.sub(r"\s*ERROR: ", " ", errors[0]).strip())
+
+
+def run_script(toolchain: str, script: Path) -> float:
+    """Runs a Yosys script, its log beside it. After ABC, YoWASP's Yosys prints no more: -l does."""
+    full = script.with_suffix(".full.log")
+    full.unlink(missing_ok=True)
+    arguments = ["-q", "-l", relative(full), "-s", relative(script)]
+    return run(toolchain, "yosys", arguments, script.with_suffix(".log"), YOSYS_TIMEOUT)
 
 
 def record(toolchain: str, tool: str, path: Path) -> None:
