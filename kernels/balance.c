@@ -1,9 +1,7 @@
 /** Weights rounded so that their errors cancel within kernels and output channels. */
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-#include "narrowmac.h"
+#include "error.h"
 
 /** One output channel. */
 typedef struct row {
@@ -51,36 +49,26 @@ static void cancel(const row *r, size_t first, size_t n, size_t stride) {
     }
 }
 
-__attribute__((format(printf, 2, 3))) static nm_status invalid(nm_error *error, const char *format,
-                                                               ...) {
-    if (error != NULL) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(error->message, sizeof error->message, format, arguments);
-        va_end(arguments);
-    }
-    return NM_INVALID_ARGUMENT;
-}
-
 static nm_status check(int bits, const float *weights, size_t out_channels, size_t k,
                        size_t group_size, const float *scale, const int8_t *q, nm_error *error) {
     const int32_t qmax = (1 << (bits == 8 || bits == 4 ? bits - 1 : 0)) - 1;
     if (qmax == 0)
-        return invalid(error, "bits: %d is not a width of weights; use 8 or 4", bits);
+        return NM_INVALID(error, "bits: %d is not a width of weights; use 8 or 4", bits);
     if (weights == NULL || scale == NULL || q == NULL)
-        return invalid(error, "weights: a pointer is NULL; give weights, scale and q");
+        return NM_INVALID(error, "weights: a pointer is NULL; give weights, scale and q");
     if (group_size != 0 && group_size != 32)
-        return invalid(error, "group_size: %zu; use 0 or 32", group_size);
+        return NM_INVALID(error, "group_size: %zu; use 0 or 32", group_size);
     const size_t groups = group_size != 0 ? (k + group_size - 1) / group_size : 1;
     for (size_t i = 0; i < out_channels * groups; i++)
         if (!(scale[i] > 0) || !isfinite(scale[i]))
-            return invalid(error, "scale: %g at %zu; give finite scales above 0", scale[i], i);
+            return NM_INVALID(error, "scale: %g at %zu; give finite scales above 0", scale[i], i);
     for (size_t i = 0; i < out_channels * k; i++) {
         if (!isfinite(weights[i]))
-            return invalid(error, "weights: the value at %zu is not finite; remove NaN and inf", i);
+            return NM_INVALID(error, "weights: the value at %zu is not finite; remove NaN and inf",
+                              i);
         if (q[i] < -qmax || q[i] > qmax)
-            return invalid(error, "q: %d at %zu is not within -%d..%d; give symmetric codes", q[i],
-                           i, qmax, qmax);
+            return NM_INVALID(error, "q: %d at %zu is not within -%d..%d; give symmetric codes",
+                              q[i], i, qmax, qmax);
     }
     return NM_OK;
 }
@@ -92,8 +80,8 @@ nm_status nm_balance_weights(int bits, const float *weights, size_t out_channels
     if (out_channels == 0 || taps == 0 || channels == 0 ||
         __builtin_mul_overflow(taps, channels, &count) ||
         __builtin_mul_overflow(count, out_channels, &count) || count > SIZE_MAX / sizeof *weights)
-        return invalid(error, "weights: %zu x %zu x %zu is empty or too large; give other sizes",
-                       out_channels, taps, channels);
+        return NM_INVALID(error, "weights: %zu x %zu x %zu is empty or too large; give other sizes",
+                          out_channels, taps, channels);
     const size_t k = taps * channels;
     const nm_status status = check(bits, weights, out_channels, k, group_size, scale, q, error);
     if (status != NM_OK)

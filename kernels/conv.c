@@ -1,9 +1,8 @@
 /** Plans: checks what was asked for, chooses who does it, and hands the work over. */
 #include "conv.h"
+#include "error.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- Names -------------------------------------------------------------------------------- */
@@ -77,18 +76,7 @@ unsigned nm_useful_threads(const nm_conv *conv, unsigned threads) {
 
 /* ---- Checks --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 4))) static nm_status fail(nm_error *error, nm_status status,
-                                                            const char *format, ...) {
-    if (error) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(error->message, sizeof error->message, format, arguments);
-        va_end(arguments);
-    }
-    return status;
-}
-
-#define INVALID(...) fail(error, NM_INVALID_ARGUMENT, __VA_ARGS__)
+#define INVALID(...) NM_INVALID(error, __VA_ARGS__)
 
 /** a * b into *product, false on overflow of what can be addressed. */
 static bool multiply(size_t a, size_t b, size_t *product) {
@@ -294,9 +282,9 @@ static nm_status check_choice(const nm_conv_desc *d, nm_error *error) {
     if ((unsigned)d->isa >= NM_ISA_COUNT)
         return INVALID("isa: %d is none; use auto or a tier's name", (int)d->isa);
     if (!nm_isa_available(d->isa))
-        return fail(error, NM_UNSUPPORTED,
-                    "isa: this CPU or build has no %s; use auto, scalar or %s", nm_isa_name(d->isa),
-                    nm_isa_name(nm_isa_best()));
+        return NM_FAIL(error, NM_UNSUPPORTED,
+                       "isa: this CPU or build has no %s; use auto, scalar or %s",
+                       nm_isa_name(d->isa), nm_isa_name(nm_isa_best()));
     return NM_OK;
 }
 
@@ -404,7 +392,7 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
 
     nm_conv *conv = nm_alloc(sizeof *conv);
     if (!conv)
-        return fail(error, NM_OUT_OF_MEMORY, "plan: out of memory; use a smaller layer");
+        return NM_FAIL(error, NM_OUT_OF_MEMORY, "plan: out of memory; use a smaller layer");
     conv->desc = *desc;
     conv->tier = desc->isa == NM_ISA_SCALAR ? NULL : nm_tier_for(desc->isa);
     conv->group_in = desc->in_channels / desc->groups;
@@ -419,17 +407,18 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
     };
     conv->family = choose(conv, bias);
     if (!conv->family) {
-        status = fail(error, NM_UNSUPPORTED,
-                      "algorithm: %s cannot do this layer on %s; use auto or direct",
-                      nm_algorithm_name(desc->algorithm), nm_isa_name(conv->info.isa));
+        status = NM_FAIL(error, NM_UNSUPPORTED,
+                         "algorithm: %s cannot do this layer on %s; use auto or direct",
+                         nm_algorithm_name(desc->algorithm), nm_isa_name(conv->info.isa));
     } else {
         conv->info.algorithm = conv->family->algorithm;
         status = make_epilogue(conv, desc);
         if (status == NM_OK)
             status = conv->family->create(conv, weights, bias);
         if (status == NM_OUT_OF_MEMORY)
-            fail(error, status, "weights: out of memory for packing %zu x %zu; use a smaller layer",
-                 desc->out_channels, reduction);
+            NM_FAIL(error, status,
+                    "weights: out of memory for packing %zu x %zu; use a smaller layer",
+                    desc->out_channels, reduction);
     }
     if (status != NM_OK) {
         nm_conv_destroy(conv);

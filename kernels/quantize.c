@@ -1,10 +1,8 @@
 /** From real numbers to small integers: ranges, schemes, packing and requantization factors. */
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-#include "narrowmac.h"
+#include "error.h"
 #include "requantize.h"
 
 /** Clip ratios tried on each end of a range: 1, 1 - 1/CLIP_STEPS, ..., 1/CLIP_STEPS. */
@@ -14,17 +12,6 @@
 /** The affine search alternates between the two ends of the range; it settles in two or three. */
 #define CLIP_ROUNDS 4
 #define GROUP_SIZE 32
-
-__attribute__((format(printf, 2, 3))) static nm_status invalid(nm_error *error, const char *format,
-                                                               ...) {
-    if (error != NULL) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(error->message, sizeof error->message, format, arguments);
-        va_end(arguments);
-    }
-    return NM_INVALID_ARGUMENT;
-}
 
 const char *nm_scheme_name(nm_scheme scheme) {
     static const char *const names[NM_SCHEME_COUNT] = {
@@ -241,22 +228,25 @@ static nm_status check_weights(nm_scheme scheme, int bits, const float *weights,
                                size_t out_channels, size_t k, const int8_t *q, const float *scale,
                                const int32_t *zero_point, nm_error *error) {
     if (nm_scheme_name(scheme) == NULL)
-        return invalid(error, "scheme: %d is not a scheme; use one of nm_scheme", (int)scheme);
+        return NM_INVALID(error, "scheme: %d is not a scheme; use one of nm_scheme", (int)scheme);
     if (bits != 8 && bits != 4)
-        return invalid(error, "bits: %d is not a width of weights; use 8 or 4", bits);
+        return NM_INVALID(error, "bits: %d is not a width of weights; use 8 or 4", bits);
     if (is_group32(scheme) && bits != 4)
-        return invalid(error, "scheme: %s is for 4-bit weights; use another or 4 bits",
-                       nm_scheme_name(scheme));
+        return NM_INVALID(error, "scheme: %s is for 4-bit weights; use another or 4 bits",
+                          nm_scheme_name(scheme));
     if (weights == NULL || q == NULL || scale == NULL || zero_point == NULL)
-        return invalid(error, "weights: a pointer is NULL; give weights, q, scale and zero_point");
+        return NM_INVALID(error,
+                          "weights: a pointer is NULL; give weights, q, scale and zero_point");
     if (out_channels == 0 || k == 0)
-        return invalid(error, "weights: %zu x %zu is empty; give at least 1 x 1", out_channels, k);
+        return NM_INVALID(error, "weights: %zu x %zu is empty; give at least 1 x 1", out_channels,
+                          k);
     if (k > SIZE_MAX / sizeof *weights / out_channels)
-        return invalid(error, "weights: %zu x %zu does not fit in memory; give fewer", out_channels,
-                       k);
+        return NM_INVALID(error, "weights: %zu x %zu does not fit in memory; give fewer",
+                          out_channels, k);
     for (size_t i = 0; i < out_channels * k; i++)
         if (!isfinite(weights[i]))
-            return invalid(error, "weights: the value at %zu is not finite; remove NaN and inf", i);
+            return NM_INVALID(error, "weights: the value at %zu is not finite; remove NaN and inf",
+                              i);
     return NM_OK;
 }
 

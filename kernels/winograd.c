@@ -55,7 +55,7 @@ static const nm_winograd_axis *axis(size_t kernel) {
  *  four stores standing for some more. */
 static bool is_faster(const nm_conv *conv) {
     const nm_conv_desc *d = &conv->desc;
-    enum { TILE_OVERHEAD = 48, PIXEL_OVERHEAD = 8 };
+    enum { TILE_OVERHEAD = 160, PIXEL_OVERHEAD = 8 };
     const size_t step = conv->tier->step, height = conv->info.out_height,
                  width = conv->info.out_width;
     const size_t positions = axis(d->kernel_height)->positions * axis(d->kernel_width)->positions;

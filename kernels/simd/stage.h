@@ -1,5 +1,5 @@
-/** Activations and weights into the form that the microkernels read. Plain loops: the compiler
- *  vectorizes them with the tier's flags. */
+/** Activations and weights into the form that the microkernels read. The plain loops are vectorized
+ * by the compiler, with the tier's flags. */
 
 static void stage(const nm_stage_row *row, void *output) {
     act_t *restrict out = output;
@@ -24,6 +24,9 @@ static void stage(const nm_stage_row *row, void *output) {
         size_t i = 0;
         if (row->first % 2 && n > 0)
             out[i++] = (act_t)(((*x++ >> 4) ^ sign) + bias);
+        for (; i + VA_LANES <= n; i += VA_LANES, x += VA_LANES / 2)
+            va_store(out + i, va_add(va_xor(va_nibbles(x), va_set1(sign)), va_set1(bias)),
+                     VA_LANES);
         for (; i + 2 <= n; i += 2, ++x) {
             out[i] = (act_t)(((*x & 15) ^ sign) + bias);
             out[i + 1] = (act_t)(((*x >> 4) ^ sign) + bias);

@@ -140,6 +140,14 @@ typedef simde__m256i va;
 
 INLINE va va_set1(int x) { return simde_mm256_set1_epi8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE va va_xor(va a, va b) { return simde_mm256_xor_si256(a, b); }
+/* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
+INLINE va va_nibbles(const uint8_t *p) {
+    const simde__m256i words =
+        simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128((const simde__m128i *)p));
+    return simde_mm256_and_si256(simde_mm256_or_si256(words, simde_mm256_slli_epi16(words, 4)),
+                                 simde_mm256_set1_epi8(15));
+}
 INLINE va va_add(va a, va b) { return simde_mm256_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi8(a, b); }
 
@@ -193,6 +201,15 @@ typedef simde__m256i va;
 
 INLINE va va_set1(int x) { return simde_mm256_set1_epi16((int16_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE va va_xor(va a, va b) { return simde_mm256_xor_si256(a, b); }
+/* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
+INLINE va va_nibbles(const uint8_t *p) {
+    const simde__m128i words =
+        simde_mm_cvtepu8_epi16(simde_mm_loadl_epi64((const simde__m128i *)p));
+    const simde__m128i bytes = simde_mm_and_si128(
+        simde_mm_or_si128(words, simde_mm_slli_epi16(words, 4)), simde_mm_set1_epi8(15));
+    return simde_mm256_cvtepu8_epi16(bytes);
+}
 INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }
 

@@ -89,6 +89,14 @@ typedef simde__m512i va;
 
 INLINE va va_set1(int x) { return simde_mm512_set1_epi8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm512_loadu_si512(p); }
+INLINE va va_xor(va a, va b) { return simde_mm512_xor_si512(a, b); }
+/* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
+INLINE va va_nibbles(const uint8_t *p) {
+    const simde__m512i words =
+        _mm512_cvtepu8_epi16(simde_mm256_loadu_si256((const simde__m256i *)p));
+    return simde_mm512_and_si512(simde_mm512_or_si512(words, simde_mm512_slli_epi16(words, 4)),
+                                 simde_mm512_set1_epi8(15));
+}
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm512_sub_epi8(a, b); }
 INLINE void va_store(act_t *p, va a, size_t n) {

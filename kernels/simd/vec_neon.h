@@ -106,6 +106,14 @@ typedef simde_int8x16_t va;
 
 INLINE va va_set1(int x) { return simde_vdupq_n_s8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_vld1q_s8(p); }
+INLINE va va_xor(va a, va b) { return simde_veorq_s8(a, b); }
+/* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
+INLINE va va_nibbles(const uint8_t *p) {
+    const simde_uint8x8_t bytes = simde_vld1_u8(p);
+    const simde_uint8x8x2_t pairs =
+        simde_vzip_u8(simde_vand_u8(bytes, simde_vdup_n_u8(15)), simde_vshr_n_u8(bytes, 4));
+    return simde_vreinterpretq_s8_u8(simde_vcombine_u8(pairs.val[0], pairs.val[1]));
+}
 INLINE va va_add(va a, va b) { return simde_vaddq_s8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_vsubq_s8(a, b); }
 INLINE void va_store(act_t *p, va a, size_t n) {
