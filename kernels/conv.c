@@ -416,9 +416,8 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
         if (status == NM_OK)
             status = conv->family->create(conv, weights, bias);
         if (status == NM_OUT_OF_MEMORY)
-            NM_FAIL(error, status,
-                    "weights: out of memory for packing %zu x %zu; use a smaller layer",
-                    desc->out_channels, reduction);
+            nm_explain(error, "weights: out of memory for packing %zu x %zu; use a smaller layer",
+                       desc->out_channels, reduction);
     }
     if (status != NM_OK) {
         nm_conv_destroy(conv);

@@ -310,7 +310,7 @@ nm_status nm_quantize_multiplier(double factor, int32_t *multiplier, int32_t *sh
         }
     }
     if (!(factor >= 0) || !isfinite(factor) || exponent > 30)
-        return invalid(
+        return NM_INVALID(
             error, "factor: %g cannot be a multiplier and shift; give 0 <= factor < 2^30", factor);
     if (exponent < -31) {
         fixed = 0;

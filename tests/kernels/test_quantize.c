@@ -347,8 +347,9 @@ static double weights_error(nm_scheme scheme, const float *w, const quantized *z
 static void test_weights(void) {
     float w[ROWS * LENGTH];
     rng r = {4};
-    for (size_t i = 0; i < ROWS * LENGTH; i++)
-        w[i] = bell(&r) * (float)(i / LENGTH + 1);
+    for (size_t row = 0; row < ROWS; row++)
+        for (size_t i = 0; i < LENGTH; i++)
+            w[row * LENGTH + i] = bell(&r) * (float)(row + 1);
     for (int bits = 4; bits <= 8; bits += 4) {
         double errors[NM_SCHEME_COUNT] = {0};
         for (int scheme = 0; scheme < NM_SCHEME_COUNT; scheme++) {
