@@ -1,7 +1,6 @@
 """Bad input to `narrowmac conv`: one line, exit status 2, no partial output."""
 
 import json
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -326,13 +325,9 @@ def test_failure_leaves_the_old_output(conv: Conv) -> None:
     assert (conv.folder / "output.npy").read_text() == "old"
 
 
-def limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-
-
 def test_out_of_memory(conv: Conv) -> None:
-    conv.config["padding"] = [20000, 20000, 20000, 20000]
-    assert "out of memory" in conv.error(preexec_fn=limit_memory)
+    conv.config["padding"] = [1 << 20] * 4  # 140 TB of output
+    assert "out of memory" in conv.error()
 
 
 def test_padding_that_overflows(conv: Conv) -> None:
