@@ -37,8 +37,9 @@ module conv_sequencer #(
     output wire [WeightAddrWidth-1:0] weight_addr_o
 );
 
-  localparam integer OutHeight = (InHeight + 2 * Pad - Kernel) / Stride + 1;
-  localparam integer OutWidth = (InWidth + 2 * Pad - Kernel) / Stride + 1;
+  localparam integer Step = (Stride < 1) ? 1 : Stride;  // a stride of 0 is rejected below
+  localparam integer OutHeight = (InHeight + 2 * Pad - Kernel) / Step + 1;
+  localparam integer OutWidth = (InWidth + 2 * Pad - Kernel) / Step + 1;
   localparam integer RowWords = InWidth * PixelWords;
 
   localparam integer MaxSide = (InHeight > InWidth) ? InHeight : InWidth;

@@ -1,0 +1,47 @@
+"""Verilator with every warning on says nothing; Icarus and Yosys read every design as well."""
+
+import hdl_tools as hdl
+import pytest
+from test_conv_engine import SEED_LAYERS, SMALL_LAYERS
+
+ENGINES = {name: layer.parameters() for name, layer in SMALL_LAYERS.items()}
+ENGINES |= {name: layer.parameters() for name, (_, layer) in SEED_LAYERS.items()}
+
+TOPS = [(unit, unit, {}) for unit in hdl.UNITS]
+TOPS += [("mac4_s4-gap6", "mac4_s4", {"Gap": 6})]
+TOPS += [(f"conv_engine-{name}", "conv_engine", parameters) for name, parameters in ENGINES.items()]
+TOPS += [(f"mac_seed-{width}", "mac_seed", {"W": width}) for width in (1, 4, 8, 32)]
+TOPS += [("mac_f32", "mac_f32", {}), ("requantize", "requantize", {})]
+
+# These want an 18-bit multiplier.
+WIDE = ("mac2_s8", "mac4_s4-gap6")
+CASES = [
+    (technology, *top)
+    for top in TOPS
+    for technology in hdl.TECHNOLOGIES
+    if not (technology == "ice40" and top[0] in WIDE)
+]
+IDS = [f"{technology}-{name}" for technology, name, *_ in CASES]
+
+
+@pytest.mark.parametrize(("technology", "name", "module", "parameters"), CASES, ids=IDS)
+def test_verilator(technology: str, name: str, module: str, parameters: dict[str, int]) -> None:
+    del name
+    done = hdl.run([
+        hdl.tool("verilator"), "--lint-only", "-Wall", "--timescale", "1ps/1ps",
+        "--top-module", module, *hdl.model_options(technology), *(f"-G{k}={v}" for k, v in parameters.items()),
+        hdl.HDL / "lint.vlt", hdl.HERE / "models.vlt", *hdl.multiplier_models(technology),
+        "-y", hdl.HDL, "-y", hdl.HDL / technology, hdl.HDL / f"{module}.v",
+    ])  # fmt: skip
+    assert hdl.say_nothing(done)
+
+
+@pytest.mark.parametrize(("name", "module", "parameters"), TOPS, ids=[name for name, *_ in TOPS])
+def test_icarus(name: str, module: str, parameters: dict[str, int]) -> None:
+    del name
+    done = hdl.run([
+        hdl.tool("iverilog"), "-g2005", "-Wall", "-tnull", "-s", module,
+        *(f"-P{module}.{k}={v}" for k, v in parameters.items()),
+        "-y", hdl.HDL, "-y", hdl.HDL / "generic", hdl.HDL / f"{module}.v",
+    ])  # fmt: skip
+    assert hdl.say_nothing(done)
