@@ -23,6 +23,8 @@ typedef struct depthwise_plan {
     void *bias;    /* [block], likewise */
     float *scale;  /* [block], or NULL */
     uint8_t pad, flip;
+    size_t outputs; /* rows of a run: 1, or 2 that share their input rows */
+    size_t rows;    /* input rows of a run */
 } depthwise_plan;
 
 static bool supports(const nm_conv *conv, const void *bias) {
@@ -53,14 +55,19 @@ static size_t lane_of(const nm_conv *conv, size_t c) {
     return c % group / 4 * conv->tier->lanes + c / group * 4 + c % 4;
 }
 
-/** Index of tap (kh, kw)'s weight for lane `lane`, in elements of a block. */
-static size_t weight_index(const nm_conv *conv, size_t kh, size_t kw, size_t lane) {
+/** Index of tap (kh, kw)'s weight for lane `lane` and row `output` of a run's outputs, in elements
+ *  of a block. */
+static size_t weight_index(const nm_conv *conv, const depthwise_plan *plan, size_t output,
+                           size_t kh, size_t kw, size_t lane) {
     const nm_tier *tier = conv->tier;
+    const size_t width = conv->desc.kernel_width;
     if (is_float(conv))
-        return (kh * conv->desc.kernel_width + kw) * tier->lanes + lane;
-    const size_t groups = nm_ceil_div(conv->desc.kernel_height, tier->step);
+        return (kh * width + kw) * tier->lanes + lane;
+    const size_t groups = nm_ceil_div(plan->rows, tier->step);
     const size_t lanes = tier->depthwise_vectors * tier->lanes;
-    return ((kw * groups + kh / tier->step) * lanes + lane) * tier->step + kh % tier->step;
+    const size_t row = kh + output;
+    return (((output * width + kw) * groups + row / tier->step) * lanes + lane) * tier->step +
+           row % tier->step;
 }
 
 /** Packs one channel of a block, as bytes or floats, and folds the zero point into its start. */
@@ -71,16 +78,18 @@ static void pack_channel(const nm_conv *conv, depthwise_plan *plan, size_t chann
     const size_t slot = channel / plan->block * plan->block + lane;
     const size_t taps = d->kernel_height * d->kernel_width;
     uint32_t sum = 0;
-    for (size_t t = 0; t < taps; ++t) {
-        const size_t i = weight_index(conv, t / d->kernel_width, t % d->kernel_width, lane);
-        if (is_float(conv)) {
-            ((float *)block_weights)[i] = ((const float *)source)[channel * taps + t];
-        } else {
-            const int32_t w = nm_weight_at(conv, source, channel, t);
-            ((int8_t *)block_weights)[i] = (int8_t)w;
-            sum += (uint32_t)w;
+    for (size_t t = 0; t < taps; ++t)
+        for (size_t o = 0; o < plan->outputs; ++o) {
+            const size_t i =
+                weight_index(conv, plan, o, t / d->kernel_width, t % d->kernel_width, lane);
+            if (is_float(conv)) {
+                ((float *)block_weights)[i] = ((const float *)source)[channel * taps + t];
+            } else {
+                const int32_t w = nm_weight_at(conv, source, channel, t);
+                ((int8_t *)block_weights)[i] = (int8_t)w;
+                sum += o == 0 ? (uint32_t)w : 0;
+            }
         }
-    }
     if (is_float(conv)) {
         ((float *)plan->bias)[slot] = bias ? ((const float *)bias)[channel] : 0.0f;
         return;
@@ -116,8 +125,14 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->block = is_float(conv) ? tier->lanes : tier->depthwise_vectors * tier->lanes;
     plan->blocks = nm_ceil_div(d->out_channels, plan->block);
     plan->expand = !is_float(conv) && (nm_is_int4(conv) || tier->wt_size != 1);
-    const size_t used =
-        weight_index(conv, d->kernel_height - 1, d->kernel_width - 1, plan->block - 1) + 1;
+    const bool pairs = !is_float(conv) && d->kernel_height == 3 && d->kernel_width == 3 &&
+                       d->stride[0] == 1 && d->stride[1] == 1 && d->dilation[0] == 1 &&
+                       d->dilation[1] == 1;
+    plan->outputs = pairs ? 2 : 1;
+    plan->rows = d->kernel_height + plan->outputs - 1;
+    const size_t used = weight_index(conv, plan, plan->outputs - 1, d->kernel_height - 1,
+                                     d->kernel_width - 1, plan->block - 1) +
+                        1;
     plan->block_weights = nm_is_int4(conv) ? nm_round_up(used, 2 * tier->expand_block)
                                            : nm_round_up(used, tier->step);
     plan->block_bytes =
@@ -164,14 +179,14 @@ static size_t expanded_bytes(const nm_conv *conv, const depthwise_plan *plan) {
 }
 
 /** A thread's list of row pointers. */
-static size_t list_bytes(const nm_conv *conv) {
-    return nm_piece(conv->desc.kernel_height * sizeof(char *));
+static size_t list_bytes(const depthwise_plan *plan) {
+    return nm_piece(plan->rows * sizeof(char *));
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const depthwise_plan *plan = conv->plan;
     return unpacked_bytes(conv) + zero_row_bytes(conv, plan) +
-           nm_useful_threads(conv, threads) * (list_bytes(conv) + expanded_bytes(conv, plan));
+           nm_useful_threads(conv, threads) * (list_bytes(plan) + expanded_bytes(conv, plan));
 }
 
 /** Output rows begin..end of batch * out_height, one block of channels. */
@@ -188,7 +203,7 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t bl
         .column_bytes = (ptrdiff_t)pixel,
         .columns = d->in_width,
         .first_column = -(ptrdiff_t)d->padding[1],
-        .kernel_height = d->kernel_height,
+        .rows = plan->rows,
         .kernel_width = d->kernel_width,
         .stride = d->stride[1],
         .dilation = d->dilation[1],
@@ -200,19 +215,22 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t bl
         .pixels = conv->info.out_width,
         .channel = channel,
         .channels = left < plan->block ? left : plan->block,
+        .outputs = plan->outputs,
         .output_stride = (ptrdiff_t)(d->out_channels * out_element),
         .epilogue = &conv->epilogue,
     };
-    for (size_t row = begin; row < end; ++row) {
+    const size_t row_bytes = conv->info.out_width * d->out_channels * out_element;
+    for (size_t row = begin, together; row < end; row += together) {
         const size_t n = row / conv->info.out_height, oh = row % conv->info.out_height;
-        for (size_t kh = 0; kh < d->kernel_height; ++kh) {
-            const size_t h = oh * d->stride[0] + kh * d->dilation[0] - d->padding[0];
-            list[kh] = (h < d->in_height ? input + (n * d->in_height + h) * d->in_width * pixel
-                                         : zero_row) +
-                       channel * plan->element;
+        together = plan->outputs == 2 && row + 1 < end && oh + 1 < conv->info.out_height ? 2 : 1;
+        for (size_t i = 0; i < plan->rows; ++i) {
+            const size_t h = oh * d->stride[0] + i * d->dilation[0] - d->padding[0];
+            list[i] = (h < d->in_height ? input + (n * d->in_height + h) * d->in_width * pixel
+                                        : zero_row) +
+                      channel * plan->element;
         }
-        run.output =
-            output + (row * conv->info.out_width * d->out_channels + channel) * out_element;
+        run.output[0] = output + row * row_bytes + channel * out_element;
+        run.output[1] = together == 2 ? (char *)run.output[0] + row_bytes : NULL;
         if (is_float(conv))
             conv->tier->depthwise_f32(&run);
         else
@@ -231,7 +249,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     char *const unpacked = workspace;
     char *const zero_row = unpacked + unpacked_bytes(conv);
     char *const own = zero_row + zero_row_bytes(conv, plan);
-    const size_t own_bytes = list_bytes(conv) + expanded_bytes(conv, plan);
+    const size_t own_bytes = list_bytes(plan) + expanded_bytes(conv, plan);
     const size_t elements = d->batch * d->in_height * d->in_width * d->in_channels;
     const size_t rows = d->batch * conv->info.out_height;
     /* the zero row goes through the kernel's flip like any other */
@@ -249,7 +267,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
 #pragma omp barrier
         }
         const char **list = (const char **)(own + me * own_bytes);
-        char *const expanded = (char *)list + list_bytes(conv);
+        char *const expanded = (char *)list + list_bytes(plan);
         for (size_t b = 0; b < plan->blocks; ++b) {
             const char *weights = (const char *)plan->weights + b * plan->block_bytes;
             if (plan->expand) {

@@ -93,7 +93,7 @@ typedef struct nm_winograd_patch {
 } nm_winograd_patch;
 
 /**
- * A row of depthwise outputs, one block of channels: lanes are channels.
+ * A row of depthwise outputs, or two, one block of channels: lanes are channels.
  *
  * Integer activations are bytes; each is XORed with `flip` (0x80 where the caller's signedness is
  * not the tier's). Taps of a column are multiplied together: the kernel's rows are cut into groups
@@ -102,20 +102,21 @@ typedef struct nm_winograd_patch {
  * order in which interleaving bytes within 128-bit lanes leaves them.
  */
 typedef struct nm_depthwise_run {
-    const char *const *row; /**< [kernel_height] column 0, the block's first channel */
+    const char *const *row; /**< [rows] column 0, the block's first channel */
     ptrdiff_t column_bytes; /**< from column to column */
     size_t columns;         /**< how many exist; the others hold `pad` */
     ptrdiff_t first_column; /**< of the first output; negative in left padding */
-    size_t kernel_height, kernel_width, stride, dilation;
+    size_t rows, kernel_width, stride, dilation;
     uint8_t pad, flip; /**< integers: padding as the kernel sees it, and the XOR */
-    /** Integers: [kernel column][row group][vector][lane][step] weights of the tier's type;
-     *  float: [tap][lane]. */
+    /** Integers: [output row][kernel column][row group][vector][lane][step] weights of the tier's
+     * type; float: [tap][lane]. */
     const void *weights;
     const void *bias;   /**< in the lanes' order: int32 [vector][lane]; float [lane] */
     const float *scale; /**< in the lanes' order, where epilogue->narrow; else NULL */
     size_t pixels;
     size_t channel, channels; /**< the block's first output channel; how many it has */
-    void *output;             /**< first pixel, the block's first channel */
+    size_t outputs;           /**< 1; integers of 3x3 kernels, stride 1: 2 rows from 4 */
+    void *output[2];          /**< first pixel, the block's first channel; the second may be NULL */
     ptrdiff_t output_stride;  /**< bytes from pixel to pixel */
     const nm_epilogue *epilogue;
 } nm_depthwise_run;

@@ -1,19 +1,19 @@
 /** Depthwise: a block of channels along one output row. See nm_depthwise_run for the layout. */
 
-/* Row groups of a three-row kernel. */
+/* Row groups of three or four rows. */
 #define GROUPS_3 ((3 + DOT_STEP - 1) / DOT_STEP)
 
-/** The bytes under row group `group` of one input column, interleaved. Rows beyond the kernel have
- *  weight zero: any value will do. */
-INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t group, size_t height,
-                        size_t n, bool flip, vx *out) {
+/** The bytes under row group `group` of one input column, interleaved. Rows beyond `rows` have
+ *  weight zero: any value will do. `border`: the column may not exist. */
+INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t group, size_t rows,
+                        size_t n, bool flip, bool border, vx *out) {
     vb row[DOT_STEP];
-    const bool exists = column >= 0 && (size_t)column < r->columns;
+    const bool exists = !border || (column >= 0 && (size_t)column < r->columns);
     UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
-        const size_t kh = group * DOT_STEP + i;
+        const size_t at = group * DOT_STEP + i;
         row[i] = vb_set1(r->pad);
-        if (exists && kh < height) {
-            row[i] = vb_load(r->row[kh] + column * r->column_bytes, n);
+        if (exists && at < rows) {
+            row[i] = vb_load(r->row[at] + column * r->column_bytes, n);
             if (flip)
                 row[i] = vb_xor(row[i], vb_set1(r->flip));
         }
@@ -43,44 +43,70 @@ INLINE void store_block(const nm_depthwise_run *r, const vi *acc, char *out, siz
         store_i32(vi_load(channel + c), e, r->channel + c, out + c * size, n - c < VL ? n - c : VL);
 }
 
-/** Output p of a 3x3 row: loads its third column over the one that has served, column[turn + 2]. */
-INLINE void pixel_3x3(const nm_depthwise_run *r, size_t p, vx column[3][GROUPS_3 * DW_VECTORS],
-                      int turn, size_t n, bool flip) {
-    UNROLL for (int g = 0; g < GROUPS_3; ++g)
-        load_column(r, r->first_column + (ptrdiff_t)p + 2, g, 3, n, flip,
-                    &column[(turn + 2) % 3][g * DW_VECTORS]);
-    vi acc[DW_VECTORS];
-    UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] = vi_load((const int32_t *)r->bias + j * VL);
-    const wt_t *w = r->weights;
-    UNROLL for (int k = 0; k < 3; ++k) {
-        UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP)
-            acc[i % DW_VECTORS] =
-                vi_dot(acc[i % DW_VECTORS], column[(turn + k) % 3][i], vw_load(w));
+typedef vx depthwise_columns[3][GROUPS_3 * DW_VECTORS];
+
+INLINE void load_column_3x3(const nm_depthwise_run *r, ptrdiff_t column, size_t n, int outputs,
+                            bool flip, bool border, vx *out) {
+    UNROLL for (int g = 0; g < GROUPS_3; ++g) {
+        load_column(r, column, (size_t)g, (size_t)outputs + 2, n, flip, border,
+                    out + g * DW_VECTORS);
     }
-    store_block(r, acc, (char *)r->output + (ptrdiff_t)p * r->output_stride, n);
 }
 
-/** 3x3, stride 1: each column is interleaved once and serves three outputs. */
-INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n, bool flip) {
-    vx column[3][GROUPS_3 * DW_VECTORS];
+/** Output p of one or two rows. The window's columns are `turn`, `turn` + 1 and `turn` + 2 modulo
+ *  3; the last `stride` of them are loaded, over those that have served. */
+INLINE void pixel_3x3(const nm_depthwise_run *r, size_t p, depthwise_columns column, int turn,
+                      size_t n, int stride, int outputs, bool flip, bool border) {
+    UNROLL for (int k = 3 - stride; k < 3; ++k) {
+        load_column_3x3(r, r->first_column + (ptrdiff_t)p * stride + k, n, outputs, flip, border,
+                        column[(turn + k) % 3]);
+    }
+    const wt_t *w = r->weights;
+    UNROLL for (int o = 0; o < outputs; ++o) {
+        vi acc[DW_VECTORS];
+        UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+            acc[j] = vi_load((const int32_t *)r->bias + j * VL);
+        }
+        UNROLL for (int k = 0; k < 3; ++k) {
+            UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP) {
+                acc[i % DW_VECTORS] =
+                    vi_dot(acc[i % DW_VECTORS], column[(turn + k) % 3][i], vw_load(w));
+            }
+        }
+        if (o == 0 || r->output[o])
+            store_block(r, acc, (char *)r->output[o] + (ptrdiff_t)p * r->output_stride, n);
+    }
+}
+
+/** 3x3: each column is interleaved once and serves all the outputs that see it. */
+INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n, int stride, int outputs, bool flip) {
+    depthwise_columns column;
     UNROLL for (int k = 0; k < 3; ++k) {
-        UNROLL for (int g = 0; g < GROUPS_3; ++g)
-            load_column(r, r->first_column + k, g, 3, n, flip, &column[k][g * DW_VECTORS]);
+        load_column_3x3(r, r->first_column + k, n, outputs, flip, true, column[k]);
     }
     size_t p = 0;
     for (; p + 3 <= r->pixels; p += 3) {
-        UNROLL for (int u = 0; u < 3; ++u) pixel_3x3(r, p + (size_t)u, column, u, n, flip);
+        const ptrdiff_t first = r->first_column + (ptrdiff_t)p * stride;
+        if (first >= 0 && (size_t)first + 2 * (size_t)stride + 2 < r->columns) {
+            UNROLL for (int u = 0; u < 3; ++u) {
+                pixel_3x3(r, p + (size_t)u, column, u * stride, n, stride, outputs, flip, false);
+            }
+        } else {
+            UNROLL for (int u = 0; u < 3; ++u) {
+                pixel_3x3(r, p + (size_t)u, column, u * stride, n, stride, outputs, flip, true);
+            }
+        }
     }
     if (p < r->pixels)
-        pixel_3x3(r, p, column, 0, n, flip);
+        pixel_3x3(r, p, column, 0, n, stride, outputs, flip, true);
     if (p + 1 < r->pixels)
-        pixel_3x3(r, p + 1, column, 1, n, flip);
+        pixel_3x3(r, p + 1, column, stride, n, stride, outputs, flip, true);
 }
 
 /** Any kernel, stride and dilation. */
 INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
-    const size_t groups = (r->kernel_height + DOT_STEP - 1) / DOT_STEP;
-    char *out = r->output;
+    const size_t groups = (r->rows + DOT_STEP - 1) / DOT_STEP;
+    char *out = r->output[0];
     for (size_t p = 0; p < r->pixels; ++p, out += r->output_stride) {
         vi acc[DW_VECTORS];
         UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] =
@@ -90,7 +116,7 @@ INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
             const ptrdiff_t column = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
             for (size_t g = 0; g < groups; ++g) {
                 vx x[DW_VECTORS];
-                load_column(r, column, g, r->kernel_height, n, true, x);
+                load_column(r, column, g, r->rows, n, true, true, x);
                 UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) acc[j] =
                     vi_dot(acc[j], x[j], vw_load(w));
             }
@@ -99,19 +125,24 @@ INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
     }
 }
 
-static void depthwise_int(const nm_depthwise_run *r) {
-    const bool is_3x3 =
-        r->kernel_height == 3 && r->kernel_width == 3 && r->stride == 1 && r->dilation == 1;
-    const size_t block = DW_VECTORS * VL;
-    /* constants for the loops above, where they matter */
-    if (is_3x3 && r->channels == block && !r->flip)
-        depthwise_3x3(r, block, false);
-    else if (is_3x3)
-        depthwise_3x3(r, r->channels, true);
-    else if (r->channels == block)
-        depthwise_any(r, block);
+/** Turns what the loops above branch on into constants. */
+INLINE void depthwise_block(const nm_depthwise_run *r, size_t n, bool flip) {
+    const bool is_3x3 = r->rows == r->outputs + 2 && r->kernel_width == 3 && r->dilation == 1;
+    if (is_3x3 && r->stride == 1 && r->outputs == 2)
+        depthwise_3x3(r, n, 1, 2, flip);
+    else if (is_3x3 && r->stride == 1)
+        depthwise_3x3(r, n, 1, 1, flip);
+    else if (is_3x3 && r->stride == 2 && r->outputs == 1)
+        depthwise_3x3(r, n, 2, 1, flip);
     else
-        depthwise_any(r, r->channels);
+        depthwise_any(r, n);
+}
+
+static void depthwise_int(const nm_depthwise_run *r) {
+    if (r->channels == DW_VECTORS * VL && !r->flip)
+        depthwise_block(r, DW_VECTORS * VL, false);
+    else
+        depthwise_block(r, r->channels, true);
 }
 
 /** PIXELS outputs from pixel p on, whose columns all exist unless `borders`. */
@@ -120,7 +151,7 @@ INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels
     vf acc[4];
     UNROLL for (int i = 0; i < pixels; ++i) acc[i] = vf_load(r->bias);
     const float *w = r->weights;
-    for (size_t kh = 0; kh < r->kernel_height; ++kh)
+    for (size_t kh = 0; kh < r->rows; ++kh)
         for (size_t k = 0; k < r->kernel_width; ++k, w += VL) {
             const vf weight = vf_load(w);
             UNROLL for (int i = 0; i < pixels; ++i) {
@@ -132,7 +163,7 @@ INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels
                 acc[i] = vf_fma(vf_load_n(x, n), weight, acc[i]);
             }
         }
-    char *out = (char *)r->output + (ptrdiff_t)p * r->output_stride;
+    char *out = (char *)r->output[0] + (ptrdiff_t)p * r->output_stride;
     UNROLL for (int i = 0; i < pixels; ++i, out += r->output_stride)
         store_f32(acc[i], r->epilogue, r->channel, out, n);
 }
