@@ -80,6 +80,9 @@ def select(table: dict[str, Row], names: str | None, quick: bool, kind: str) -> 
 def make_plan(args: argparse.Namespace) -> Plan:
     designs = select(load_designs(args.design_table), args.designs, args.quick, "design")
     targets = select(load_targets(args.target_table), args.targets, args.quick, "target")
+    alone = (args.fit or args.asic) and not args.quick
+    if args.fit and args.targets is None:
+        targets = [row for row in targets if row["quick"]]  # the large parts take hours
     # A target without DSP blocks is left out for the designs that need them, unless asked for.
     pairs = [
         [target["name"], design["name"]]
@@ -87,7 +90,6 @@ def make_plan(args: argparse.Namespace) -> Plan:
         for design in designs
         if args.designs or design["multiplier"] == "lut" or target["dsp"]
     ]
-    alone = (args.fit or args.asic) and not args.quick
     if not pairs and not (args.asic and alone):
         raise FlowError("nothing to run", "no design for these targets", "see tools/fpga --list")
     return Plan(
@@ -170,7 +172,7 @@ def snakemake(plan: Plan, plan_file: Path, jobs: int, executor: str) -> int:
     libc = ctypes.CDLL(None)
     progress = Progress()
     with (
-        (Path(plan.build) / "snakemake.log").open("w", encoding="utf-8") as log,
+        (Path(plan.build) / "snakemake.log").open("w", buffering=1, encoding="utf-8") as log,
         subprocess.Popen(
             arguments,
             env=environment,
@@ -178,7 +180,7 @@ def snakemake(plan: Plan, plan_file: Path, jobs: int, executor: str) -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 no threads
         ) as process,
     ):
         for line in process.stdout or ():
@@ -232,7 +234,7 @@ def verdict(runs: list[Row], fit: list[Row]) -> int:
 
 def execute(args: argparse.Namespace) -> int:
     plan = make_plan(args)
-    tools = []
+    tools = ["yosys"]
     if plan.route or plan.fit:
         tools = tools_for({target["family"] for target in plan.targets.values()})
     for tool in tools:
@@ -262,7 +264,9 @@ def execute(args: argparse.Namespace) -> int:
     if plan.fit:
         print(results.fit_table(sections["fit"]))
     if plan.asic and "asic" in sections:
-        print(results.asic_table(sections["asic"]))
+        from fpga.asic.table import render  # its packages are needed for standard cells alone
+
+        print(render(sections["asic"]))
     status = verdict(sections.get("runs", []), sections.get("fit", []))
     if code != 0 and status == 0:
         log = Path(plan.build) / "snakemake.log"

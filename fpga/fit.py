@@ -9,7 +9,7 @@ from fpga.harness import link
 from fpga.plan import Plan
 from fpga.route import arguments, place_and_route
 from fpga.tables import Row
-from fpga.toolchain import ToolError, relative, run
+from fpga.toolchain import ToolError, run
 
 SEED = 1
 TIMEOUT = 1800.0

@@ -122,6 +122,8 @@ def run(toolchain: str, tool: str, arguments: list[str], log: Path, timeout: flo
 
     ToolError when it refuses its input, FlowError when the machine is at fault.
     """
+    if _owner_gone():
+        sys.exit("fpga: killed")
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
