@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -16,26 +17,21 @@ from files import GOLDENS, positive, write_tensors
 from networks import FASHION, keras_layers, trained_tensors
 
 BATCH = 128
-WEIGHT_DECAY = 1e-4
+WEIGHT_DECAY = 1e-5
 # What follows each of these layers in training only: the fraction of activations dropped.
-DROPOUT = {"pool1": 0.2, "pool2": 0.3, "dense1": 0.4}
-# Random shifts: this many pixels of edge padding, then a random 28x28 window.
-SHIFT = 1
+DROPOUT = {"pool1": 0.1, "pool2": 0.2, "dense1": 0.3}
 
 
 def augment(pixels: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A random mirror image and shift, the same for one seed and position in the stream."""
-    height, width, channels = FASHION.input
-    pixels = tf.image.random_flip_left_right(pixels)
-    pixels = tf.pad(pixels, [[SHIFT, SHIFT], [SHIFT, SHIFT], [0, 0]])
-    pixels = tf.image.random_crop(pixels, (height, width, channels))
-    return tf.cast(pixels, tf.float32) / 255.0, label
+    """A random mirror image, the same for one seed and position in the stream."""
+    return tf.cast(tf.image.random_flip_left_right(pixels), tf.float32) / 255.0, label
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=positive, default=16)
+    parser.add_argument("--epochs", type=positive, default=10)
     parser.add_argument("--seed", type=positive, default=482, help="of every random choice")
+    parser.add_argument("--output", type=Path, default=GOLDENS, help="default: tests/goldens")
     args = parser.parse_args()
     tf.keras.utils.set_random_seed(args.seed)
     tf.config.experimental.enable_op_determinism()
@@ -66,7 +62,7 @@ def main() -> None:
     _, accuracy = model.evaluate(unit_range(test_images), test_labels, batch_size=500, verbose=0)
     print(f"top-1 on the 10,000 test images: {accuracy:.4f}")
     write_tensors(
-        GOLDENS / "fashion.safetensors",
+        args.output / "fashion.safetensors",
         trained_tensors(FASHION, model),
         f"tools/export/train_fashion.py --epochs {args.epochs} --seed {args.seed}, TensorFlow "
         f"{tf.__version__}; float32; trained on the 60,000 images of Fashion-MNIST (MIT, "
