@@ -26,7 +26,7 @@ def do_activity(args: argparse.Namespace) -> None:
     counts = {
         name: rows.stored(
             simulate.simulate(
-                design, args.operands, folder / "netlist.v", [library.file("v")], folder, sdf
+                design, args.operands, folder / "netlist.v", [str(library.file("v"))], folder, sdf
             )
         )
         for name, sdf in (("settled", False), ("delayed", True))

@@ -64,6 +64,13 @@ def measured(netlist: Netlist, counts: dict[Net, int], cycles: int) -> Rates:
     return rate
 
 
+def toggles_per_cycle(netlist: Netlist, counts: dict[Net, int], cycles: int) -> float:
+    """Of all nets but the clock, operands included."""
+    rate = measured(netlist, counts, cycles)
+    clock = netlist.ports["clk_i"][1][0]
+    return sum(rate(net) for net in netlist.names if net != clock)
+
+
 @dataclass
 class Evaluator:
     """Adds up energies for one netlist; `rate` says how often a net toggles a cycle."""

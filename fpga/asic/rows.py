@@ -6,7 +6,7 @@ from typing import Any
 from fpga.asic import library, synth
 from fpga.asic.activity import Net
 from fpga.asic.designs import BASE, COMMON_CLOCK_NS, REPORT_CLOCK_NS, Design
-from fpga.asic.power import Evaluator, Part, against_opensta, measured, total
+from fpga.asic.power import Evaluator, Part, against_opensta, measured, toggles_per_cycle, total
 from fpga.files import read_json
 
 Row = dict[str, Any]
@@ -38,16 +38,16 @@ def make(design: Design, mapping: str, folder: Path, operands: Path) -> list[Row
     about = read_json(operands / "operands.json")
     cycles, macs = about["cycles"], about["macs"]
     evaluator = Evaluator(netlist, library.load(), timing["slews"])
-    with_glitches = measured(netlist, restored(toggles["delayed"]), cycles)
-    settled = measured(netlist, restored(toggles["settled"]), cycles)
-    groups = evaluator.groups(with_glitches)
+    delayed, settled = (restored(toggles[name]) for name in ("delayed", "settled"))
+    groups = evaluator.groups(measured(netlist, delayed, cycles))
     whole = total(groups)
+    quiet = total(evaluator.groups(measured(netlist, settled, cycles)))
     per_mac = cycles / macs
     common = {
         "energy_per_mac_pj": energy_pj(whole, cycles, macs),
-        "energy_per_mac_settled_pj": energy_pj(total(evaluator.groups(settled)), cycles, macs),
-        "toggles_per_mac": round(sum(map(with_glitches, netlist.names)) * per_mac, 3),
-        "toggles_per_mac_settled": round(sum(map(settled, netlist.names)) * per_mac, 3),
+        "energy_per_mac_settled_pj": energy_pj(quiet, cycles, macs),
+        "toggles_per_mac": round(toggles_per_cycle(netlist, delayed, cycles) * per_mac, 3),
+        "toggles_per_mac_settled": round(toggles_per_cycle(netlist, settled, cycles) * per_mac, 3),
         "macs_per_cycle": design.row["macs_per_cycle"],
         "activity": {
             "how": "every net's toggles counted in a gate-level simulation with the delays that "

@@ -89,8 +89,12 @@ rule cell_rows:
         f" {{params.folder}}/.."
 
 
+include: "../activity/rules.smk"
+
+
 rule cell_results:
     input:
+        ACTIVITY / "results.json",
         versions=CELLS / "versions.json",
         rows=[CELLS / design / mapping / "rows.json"
               for mapping in MAPPINGS for design in CELL_DESIGNS],

@@ -45,12 +45,13 @@ def check(printed: str, expected: str, what: str) -> None:
 
 
 def simulate(
-    design: Design, operands: Path, netlist: Path, cells: list[Path], folder: Path, sdf: bool
+    design: Design, operands: Path, netlist: Path, cells: list[str], folder: Path, sdf: bool
 ) -> dict[Net, int]:
     """Toggles of every net of the netlist over the operands of the folder `operands`.
 
-    With `sdf` the cells take the delays of delays.sdf, so that glitches count; without, every
-    net changes at most once a clock edge. Works in `folder`, which must hold delays.sdf.
+    `cells` are Icarus Verilog's arguments for the cells' models. With `sdf` the cells take the
+    delays of delays.sdf, so that glitches count; without, every net changes at most once a clock
+    edge. Works in `folder`, which must hold delays.sdf.
     """
     folder.mkdir(parents=True, exist_ok=True)
     macros = defines(design, operands, sdf)
@@ -59,7 +60,7 @@ def simulate(
         run(
             [command("iverilog"), "-g2005-sv", *(["-gspecify", "-Tmax"] if sdf else []), *macros,
              "-s", "testbench", "-o", "netlist.vvp", str(TESTBENCH), str(netlist),
-             *map(str, cells)],
+             *cells],
             folder, "iverilog.log",
         )  # fmt: skip
         printed = run([command("vvp"), "-N", "netlist.vvp"], folder, "simulation.log")

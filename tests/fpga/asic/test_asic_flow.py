@@ -26,7 +26,7 @@ def flow(tmp_path_factory) -> Path:
     counts = {
         name: rows.stored(
             simulate.simulate(
-                design, folder, folder / "netlist.v", [library.file("v")], folder, sdf
+                design, folder, folder / "netlist.v", [str(library.file("v"))], folder, sdf
             )
         )
         for name, sdf in (("settled", False), ("delayed", True))
@@ -110,7 +110,7 @@ def test_a_wrong_result_stops_the_flow(flow, tmp_path):
             designs.find("mac_seed_4"),
             tmp_path,
             flow / "netlist.v",
-            [library.file("v")],
+            [str(library.file("v"))],
             tmp_path,
             False,
         )
