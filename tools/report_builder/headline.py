@@ -8,7 +8,7 @@ from report_builder.inputs import Inputs, Row, Timing
 from report_builder.names import PRECISIONS, Precision, figure, ratio, target
 
 NOT_RUN = "not run"
-NONE = "no such design"
+NONE = "no design"
 COMMON_CLOCK_NS = 10.0  # the clock at which the standard cell flow reports power for all designs
 HEADLINE_TARGETS = ("hx8k", "up5k", "ecp5-25f-6")
 
@@ -89,15 +89,14 @@ def accuracy_columns(inputs: Inputs) -> list[Column]:
     return [
         column(
             "Accuracy",
-            "max difference, conv2",
+            "max diff., conv2",
             "",
             [row and row["max_abs_diff"] for row in layers],
             best="low",
-            notes=[(row or {}).get("scheme") or "" for row in layers],
         ),
         column(
             "Accuracy",
-            "top-1, Fashion-MNIST",
+            "top-1",
             "%",
             [row and row["top1"] for row in networks],
             best="high",
@@ -143,7 +142,7 @@ def cpu(timings: list[Timing]) -> Cpu | None:
 
     def speed(tier: str) -> float:
         by = of(tier)
-        return max((statistics.geometric_mean(layers.values()) for layers in by.values()))
+        return max(statistics.geometric_mean(layers.values()) for layers in by.values())
 
     tier = max(tiers, key=speed)
     by = of(tier)
@@ -164,7 +163,7 @@ def cpu(timings: list[Timing]) -> Cpu | None:
 def cpu_columns(inputs: Inputs) -> list[Column]:
     found = cpu(inputs.timings)
     numbers = [found.gmacs.get(p.key) if found else None for p in PRECISIONS]
-    return [column("CPU, one thread", "throughput", "GMAC/s", numbers, best="high")]
+    return [column("CPU", "one thread", "GMAC/s", numbers, best="high")]
 
 
 # ---- hardware --------------------------------------------------------------------------------
@@ -216,22 +215,21 @@ def device_columns(inputs: Inputs, where: str) -> list[Column]:
             unit,
             [row and row[key] for row in rows],
             best=best,
-            notes=[(row or {}).get("design", "") for row in rows],
             absent=[absent(summary, designs, where) for designs in sets],
         )
 
     arrays = [best_fit(fit, p, where) for p in PRECISIONS]
     return [
         of("LUTs", "", "lut", "low"),
-        of("DSPs, DSP variant", "", "dsp", "low", dsp=True),
+        of("DSPs", "", "dsp", "low", dsp=True),
         of("Fmax", "MHz", "fmax_mhz_median", "high"),
         column(
             group,
-            "whole device",
+            "device",
             "GMAC/s",
             [row and row["gmacs"] for row in arrays],
             best="high",
-            notes=[f"{row['macs']} MACs of {row['design']}" if row else "" for row in arrays],
+            absent=[NOT_RUN if p.designs else NONE for p in PRECISIONS],
         ),
     ]
 
@@ -240,9 +238,7 @@ def cell_row(rows: list[Row], precision: Precision) -> Row | None:
     """Mapped for area, at the clock at which all designs' power is reported."""
     for design in precision.designs:
         found = [
-            row
-            for row in rows
-            if row["design"] == design and row.get("mapping", "area") == "area"
+            row for row in rows if row["design"] == design and row.get("mapping", "area") == "area"
         ]
         if found:
             return min(found, key=lambda row: abs(row["clock_ns"] - COMMON_CLOCK_NS))
@@ -261,23 +257,24 @@ def cell_columns(inputs: Inputs) -> list[Column]:
     missing = [NOT_RUN if p.designs else NONE for p in PRECISIONS]
 
     def of(title: str, unit: str, numbers: list[float | None], scale: float) -> Column:
-        notes = [(row or {}).get("design", "") for row in rows]
-        return column("Standard cells", title, unit, numbers, best="low", notes=notes,
-                      absent=missing, scale=scale)  # fmt: skip
+        return column("Standard cells", title, unit, numbers, best="low", absent=missing,
+                      scale=scale)  # fmt: skip
 
     clock = next((row["clock_ns"] for row in rows if row), COMMON_CLOCK_NS)
     return [
-        of("cell area", "µm²", [row and row["area_um2"] for row in rows], 1),
-        of(f"power at {figure(1000 / clock)} MHz", "µW", [row and total_power(row) for row in rows],
+        of("area", "µm²", [row and row["area_um2"] for row in rows], 1),
+        of("power", f"µW at {figure(1000 / clock)} MHz", [row and total_power(row) for row in rows],
            1e6),
-        of("energy per MAC", "pJ",
+        of("energy", "pJ a MAC",
            [row and (row.get("energy_per_mac_pj") or {}).get("total") for row in rows], 1),
     ]  # fmt: skip
 
 
 def targets(inputs: Inputs) -> list[str]:
     """Of all that was run, those of the quick set; before anything was run, them as well."""
-    there = {row["target"] for section in ("summary", "fit") for row in inputs.rows("fpga", section)}
+    there = {
+        row["target"] for section in ("summary", "fit") for row in inputs.rows("fpga", section)
+    }
     return [t for t in HEADLINE_TARGETS if t in there] or sorted(there)[:3] or ["hx8k"]
 
 
@@ -289,3 +286,43 @@ def columns(inputs: Inputs) -> list[Column]:
         *devices,
         *cell_columns(inputs),
     ]
+
+
+# ---- in a sentence ---------------------------------------------------------------------------
+
+
+def find(columns: list[Column], group: str, title: str) -> Column | None:
+    return next((c for c in columns if c.group == group and c.title == title), None)
+
+
+def times(column: Column | None, index: int) -> float | None:
+    """The ratio to 32 bits."""
+    if column is None:
+        return None
+    value, base = column.values[index].number, column.values[0].number
+    return value / base if value is not None and base else None
+
+
+def summary(columns: list[Column]) -> list[tuple[Precision, str]]:
+    """What each narrow precision costs and buys against 32 bits, of what was run."""
+    top1 = find(columns, "Accuracy", "top-1")
+    speed = find(columns, "CPU", "one thread")
+    luts = next((c for c in columns if c.title == "LUTs" and times(c, 1)), None)
+    energy = find(columns, "Standard cells", "energy")
+    told = []
+    for index, precision in enumerate(PRECISIONS[1:], 1):
+        parts = []
+        if top1 and top1.values[index].number is not None and top1.values[0].number is not None:
+            points = 100 * (top1.values[index].number - top1.values[0].number)
+            digits = 1 if abs(points) >= 0.1 else 2
+            parts.append(f"{points:+.{digits}f} points of top-1".replace("-", "−", 1))
+        for ratio_, words in (
+            (times(speed, index), "the throughput"),
+            (times(luts, index), "the LUTs"),
+            (times(energy, index), "the energy"),
+        ):
+            if ratio_:
+                parts.append(f"{figure(ratio_, 2)}× {words}")
+        if parts:
+            told.append((precision, ", ".join(parts)))
+    return told

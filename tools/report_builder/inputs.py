@@ -32,7 +32,7 @@ class Timing:
     spread: float  # coefficient of variation over the repetitions
     ceiling: float | None  # MAC/s
     weight_bytes: int | None
-    cycled_bytes: int  # weights that a run streams from memory; 0: they stay in a cache
+    streamed: bool  # each run takes the next of many copies, so that weights come from memory
     kernel: str
     peer: bool
 
@@ -145,7 +145,7 @@ def timings(document: Row, path: str) -> list[Timing]:
                 spread=statistics.stdev(seconds) / mean if len(seconds) > 1 else 0.0,
                 ceiling=first.get("ceiling_macs_per_second"),
                 weight_bytes=first.get("weight_bytes"),
-                cycled_bytes=first.get("cycled_bytes") or 0,
+                streamed=(first.get("copies") or 1) > 1,
                 kernel=str(first.get("label") or ""),
                 peer=first["implementation"] in peers,
             )

@@ -13,7 +13,7 @@ class Precision:
 
 
 PRECISIONS = (
-    Precision("f32", "float32", "o", ("mac_f32",), ("mac_f32_dsp",)),
+    Precision("f32", "float32", "o", ("mac_f32",), ("mac_f32_inferred",)),
     Precision("w8a8", "int8 × int8", "s", ("mac_s8",), ("mac_s8_dsp", "mac_s8_inferred")),
     Precision("w4a8", "int4 × int8", "^", (), ()),
     Precision("w4a4", "int4 × int4", "D", ("mac_s4",), ("mac_s4_dsp",)),
@@ -68,7 +68,8 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 
 def ratio(value: float | None, base: float | None) -> str:
-    """"0.21×", "" where there is nothing to divide."""
+    """ "0.21×", "" where there is nothing to divide."""
     if not value or not base:
         return ""
-    return f"{figure(value / base)}×"
+    digits = 4 if 0.9 < value / base < 1.1 else 3
+    return f"{value / base:.{digits}g}×" if value / base < 1000 else f"{value / base:,.0f}×"

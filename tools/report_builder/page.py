@@ -10,8 +10,16 @@ from markupsafe import Markup
 
 from report_builder import headline
 from report_builder.inputs import Inputs, Row
-from report_builder.names import COLOURS, IMPLEMENTATIONS, PRECISIONS, figure
-from report_builder.plots import Figure, course, hardware, pareto, roofline, sparkline, throughput
+from report_builder.names import COLOURS, PRECISIONS, figure
+from report_builder.plots import (
+    Figure,
+    course,
+    hardware,
+    pareto,
+    roofline,
+    sparkline,
+    throughput,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -124,6 +132,7 @@ def trends(inputs: Inputs) -> tuple[list[Trend], int]:
     rows.sort(
         key=lambda row: (
             not any(p["verdict"] in sparkline.MARKS for p in row["points"]),
+            row["exact"],
             -len(row["points"]),
             row["name"],
         )
@@ -190,10 +199,7 @@ def bench_facts(document: Row | None) -> list[tuple[str, str]]:
         f"{figure(row['macs_per_second'] / 1e9)} GMAC/s (spread {100 * (row.get('cv') or 0):.1f} %)"
         for row in context.get("ceilings") or []
     )
-    peers = ", ".join(
-        f"{IMPLEMENTATIONS.get(name, name)} {version}"
-        for name, version in (context.get("peers") or {}).items()
-    )
+    peers = "; ".join((context.get("peers") or {}).values())
     load = ", ".join(f"{value:.1f}" for value in context.get("load_avg") or [])
     rows = document["benchmarks"]
     repetitions = {row["repetitions"] for row in rows if row.get("repetitions")}
@@ -272,6 +278,7 @@ def render(inputs: Inputs) -> tuple[str, list[Figure]]:
         inline=inline,
         is_figure=lambda one: isinstance(one, Figure),
         precisions=PRECISIONS,
+        summary=headline.summary(columns),
         columns=columns,
         groups=headline_groups(columns),
         cpu=headline.cpu(inputs.timings),

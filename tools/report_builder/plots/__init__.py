@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 from report_builder.names import COLOURS, colour
 
-WIDE, NARROW = 860, 350  # CSS pixels: a laptop's column, a phone's
+WIDE, NARROW = 1080, 330  # CSS pixels: a laptop's column, a phone's
 PIXELS_PER_INCH = 72  # so that a point of type is a pixel of the page
 
 mpl.rcParams.update(

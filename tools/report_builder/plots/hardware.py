@@ -15,6 +15,10 @@ TARGET_MARKERS = "osD^vP"
 PIXELS_A_DESIGN = 26
 
 
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
 def shade(row: Row) -> str:
     """The precision's colour; the course report's unsigned MACs have none of ours."""
     return colour(row["precision"] if row.get("precision") in BY_KEY else "muted")
@@ -33,14 +37,16 @@ def resources(inputs: Inputs) -> Figure | str:
 
     def draw(canvas: Canvas, narrow: bool) -> None:
         axes = canvas.subplots()
-        for marker, name in zip(TARGET_MARKERS, where, strict=False):
+        for index, (marker, name) in enumerate(zip(TARGET_MARKERS, where, strict=False)):
             mine = [row for row in rows if row["target"] == name]
-            axes.scatter([max(row["lut"], 1) for row in mine], [place[row["design"]] for row in mine],
+            aside = 0.6 * (0.5 - (index + 0.5) / len(where))  # equal figures do not hide each other
+            axes.scatter([max(row["lut"], 1) for row in mine],
+                         [place[row["design"]] + aside for row in mine],
                          marker=marker, s=46, c=[shade(row) for row in mine],
                          edgecolors=colour("paper"), linewidths=0.8, zorder=3)  # fmt: skip
             axes.plot([], [], marker, color=colour("muted"), label=target(name), linestyle="none")
         axes.set_xscale("log")
-        ticks(axes, [max(row["lut"], 1) for row in rows])
+        ticks(axes, [max(row["lut"], 1) for row in rows], narrow=narrow)
         axes.set_yticks(range(len(designs)), designs[::-1])
         axes.tick_params(axis="y", labelcolor=colour("ink"))
         axes.set_ylim(-0.7, len(designs) - 0.3)
@@ -56,7 +62,7 @@ def resources(inputs: Inputs) -> Figure | str:
         table=Table(
             ["design", "target", "LUT", "FF", "carry", "DSP", "BRAM"],
             [[row["design"], target(row["target"]),
-              *(figure(row.get(key), 6) for key in ("lut", "ff", "carry", "dsp", "bram"))]
+              *(count(row.get(key)) for key in ("lut", "ff", "carry", "dsp", "bram"))]
              for row in rows],
         ),
         note="The colour is the precision's; grey, the course report's unsigned MACs.",
@@ -66,13 +72,13 @@ def resources(inputs: Inputs) -> Figure | str:
 
 def failures(inputs: Inputs) -> list[str]:
     """Designs without a figure: their reason, not a gap."""
-    return [
-        f"{row['design']} on {target(row['target'])}: "
-        f"{str(row.get('status') or 'not run').replace('_', ' ')}"
-        + (f" ({row['reason']})" if row.get("reason") else "")
-        for row in inputs.rows("fpga", "summary")
-        if row["lut"] is None
-    ]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in inputs.rows("fpga", "summary"):
+        if row["lut"] is None:
+            why = str(row.get("reason") or str(row.get("status") or "not run").replace("_", " "))
+            groups.setdefault((row["target"], why), []).append(row["design"])
+    return [f"{target(where)}: {why}: {', '.join(designs)}"
+            for (where, why), designs in groups.items()]  # fmt: skip
 
 
 def fmax(inputs: Inputs) -> Figure | str:

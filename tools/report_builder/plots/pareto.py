@@ -56,7 +56,7 @@ def front(found: list[Point], *, cheap_is_low: bool) -> list[Point]:
     return kept
 
 
-def panel(axes: Axes, found: list[Point], label: str, *, cheap_is_low: bool) -> None:
+def panel(axes: Axes, found: list[Point], label: str, *, cheap_is_low: bool, narrow: bool) -> None:
     kept = front(found, cheap_is_low=cheap_is_low)
     axes.plot([p.cost for p in kept], [p.quality for p in kept], color=colour("muted"),
               linewidth=1, linestyle=(0, (4, 3)), zorder=1)  # fmt: skip
@@ -66,16 +66,22 @@ def panel(axes: Axes, found: list[Point], label: str, *, cheap_is_low: bool) -> 
             axes.plot([p.cost for p in mine], [p.quality for p in mine], precision.marker,
                       color=colour(precision.key), label=precision.label, linestyle="none",
                       markeredgecolor=colour("paper"), markeredgewidth=0.8)  # fmt: skip
+    for point in kept:
+        if point.scheme:
+            axes.annotate(point.scheme, (point.cost, point.quality), xytext=(0, 8),
+                          textcoords="offset points", ha="center", fontsize=11,
+                          color=colour("muted"))  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlabel(label)
-    ticks(axes, [p.cost for p in found])
-    axes.margins(0.12, 0.1)
+    ticks(axes, [p.cost for p in found], narrow=narrow)
+    axes.margins(0.12, 0.14)
 
 
-def ticks(axes: Axes, values: list[float]) -> None:
-    """1, 2, 5, 10, .. in full, so that a log scale reads like any other."""
+def ticks(axes: Axes, values: list[float], *, narrow: bool) -> None:
+    """1, 2, 5, 10, .. in full, so that a log scale reads like any other; fewer where it is wide."""
     low, high = min(values) * 0.6, max(values) * 1.7
-    steps = [m * 10**e for e in range(-3, 7) for m in (1, 2, 5)]
+    few = narrow and high / low > 50
+    steps = [m * 10**e for e in range(-3, 7) for m in ((1,) if few else (1, 2, 5))]
     shown = [s for s in steps if low <= s <= high]
     axes.set_xlim(low, high)
     axes.set_xticks(shown, [figure(s) for s in shown])
@@ -113,7 +119,7 @@ def build(inputs: Inputs) -> Figure | str:
         shape = (len(sets), 1) if narrow else (1, len(sets))
         panels = canvas.subplots(*shape, squeeze=False, sharey=not narrow).flat
         for axes, (label, found, cheap_is_low) in zip(panels, sets, strict=True):
-            panel(axes, found, label, cheap_is_low=cheap_is_low)
+            panel(axes, found, label, cheap_is_low=cheap_is_low, narrow=narrow)
             if narrow:
                 axes.set_title(quality, fontsize=12, loc="left", color=colour("muted"))
         first = canvas.axes[0]
@@ -128,7 +134,9 @@ def build(inputs: Inputs) -> Figure | str:
         for p in found
     ]
     best = "; ".join(
-        f"{p.precision.label} {p.scheme}: {figure(p.quality, 4)} at {figure(p.cost)}".replace("  ", " ")
+        f"{p.precision.label} {p.scheme}: {figure(p.quality, 4)} at {figure(p.cost)}".replace(
+            "  ", " "
+        )
         for p in front(sets[0][1], cheap_is_low=sets[0][2])
     )
     missing = [] if luts else ["not run: hardware, so no panel against LUTs"]

@@ -48,7 +48,7 @@ def memory_slope(inputs: Inputs) -> float | None:
     rates = [
         t.weight_bytes / t.seconds
         for t in inputs.timings
-        if t.cycled_bytes and t.weight_bytes and t.threads == 1 and not t.peer
+        if t.streamed and t.weight_bytes and t.threads == 1 and not t.peer
     ]
     return max(rates, default=None)
 
@@ -59,7 +59,7 @@ def located(inputs: Inputs) -> list[tuple[Timing, float]]:
     for t in inputs.timings:
         layer = shapes(t.suite).get(t.layer)
         ours = found and t.implementation == found.implementation
-        if layer and ours and t.threads == 1 and t.batch == 1 and not t.cycled_bytes:
+        if layer and ours and t.threads == 1 and t.batch == 1 and not t.streamed:
             place = intensity(t, layer)
             if place:
                 places.append((t, place))
@@ -102,7 +102,7 @@ def build(inputs: Inputs) -> Figure | str:
                           zorder=3)  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")
-        ticks(axes, [x for _, x in places])
+        ticks(axes, [x for _, x in places], narrow=narrow)
         speeds = [t.gmacs for t, _ in places] + [row["gmacs"] for row in ceilings(inputs)]
         steps = [m * 10**e for e in range(-3, 5) for m in (1, 2, 5)]
         bottom, top = min(speeds) * 0.6, max(speeds) * 1.5
