@@ -198,7 +198,8 @@ bool layer_rows_add(struct layer_rows *rows, const struct network *network,
     bool good = true;
     for (size_t p = 0; good && p < options->precisions.count; p++)
         good = add_precision(rows, &subject, (nm_precision)options->precisions.value[p], error);
-    sort_by_layer(network, rows, start);
+    if (rows->count > start)
+        sort_by_layer(network, rows, start);
     safetensors_destroy(&subject.goldens);
     return good;
 }
