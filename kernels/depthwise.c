@@ -12,10 +12,16 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef struct channel_block {
+    size_t channel, channels;
+    bool narrow; /* see nm_depthwise_run */
+} channel_block;
+
 typedef struct depthwise_plan {
     size_t element; /* bytes of an activation as the kernels read it */
-    size_t block;   /* channels */
+    size_t lanes;   /* of a block: its channels, unless it is narrow */
     size_t blocks;
+    channel_block *block;
     size_t block_weights; /* elements, as the kernel reads them */
     size_t block_bytes;   /* as kept */
     bool expand;
@@ -37,6 +43,7 @@ static bool supports(const nm_conv *conv, const void *bias) {
 
 static void destroy(void *opaque) {
     depthwise_plan *plan = opaque;
+    free(plan->block);
     free(plan->weights);
     free(plan->bias);
     free(plan->scale);
@@ -70,12 +77,12 @@ static size_t weight_index(const nm_conv *conv, const depthwise_plan *plan, size
            row % tier->step;
 }
 
-/** Packs one channel of a block, as bytes or floats, and folds the zero point into its start. */
-static void pack_channel(const nm_conv *conv, depthwise_plan *plan, size_t channel,
-                         const void *source, const void *bias, void *block_weights) {
+/** Packs one channel of block b for one lane, as bytes or floats, and folds the zero point into its
+ *  start. */
+static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_t channel,
+                      size_t lane, const void *source, const void *bias, void *block_weights) {
     const nm_conv_desc *d = &conv->desc;
-    const size_t lane = lane_of(conv, channel % plan->block);
-    const size_t slot = channel / plan->block * plan->block + lane;
+    const size_t slot = b * plan->lanes + lane;
     const size_t taps = d->kernel_height * d->kernel_width;
     uint32_t sum = 0;
     for (size_t t = 0; t < taps; ++t)
@@ -101,6 +108,38 @@ static void pack_channel(const nm_conv *conv, depthwise_plan *plan, size_t chann
         plan->scale[slot] = conv->epilogue.scale[channel];
 }
 
+static void pack_block(const nm_conv *conv, depthwise_plan *plan, size_t b, const void *source,
+                       const void *bias, void *block_weights) {
+    const channel_block *block = &plan->block[b];
+    const size_t copies = block->narrow ? conv->tier->lanes / 4 : 1;
+    for (size_t c = 0; c < block->channels; ++c)
+        for (size_t i = 0; i < copies; ++i)
+            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, c) + 4 * i, source, bias,
+                      block_weights);
+}
+
+/** Whole blocks, then what is left in narrow ones if those are quicker: several pixels at a time
+ * cost a third as much each. */
+static bool plan_blocks(const nm_conv *conv, depthwise_plan *plan) {
+    const size_t channels = conv->desc.out_channels, whole = channels / plan->lanes;
+    const size_t left = channels % plan->lanes, narrow = conv->tier->depthwise_narrow;
+    const bool use_narrow = !is_float(conv) && narrow && left <= 2 * narrow;
+    plan->blocks = whole + (use_narrow ? nm_ceil_div(left, narrow) : left > 0);
+    plan->block = nm_alloc(plan->blocks * sizeof *plan->block);
+    if (!plan->block)
+        return false;
+    size_t channel = 0;
+    for (size_t b = 0; b < plan->blocks; ++b) {
+        const size_t width = b >= whole && use_narrow ? narrow : plan->lanes;
+        const size_t rest = channels - channel;
+        plan->block[b] = (channel_block){.channel = channel,
+                                         .channels = rest < width ? rest : width,
+                                         .narrow = b >= whole && use_narrow};
+        channel += width;
+    }
+    return true;
+}
+
 static void name_kernel(nm_conv *conv, const depthwise_plan *plan) {
     static const char *const types[NM_PRECISION_COUNT] = {"f32", "8s8", "8s4", "4s4"};
     const nm_dtype type = conv->desc.input_type;
@@ -108,7 +147,7 @@ static void name_kernel(nm_conv *conv, const depthwise_plan *plan) {
              is_float(conv)                       ? ""
              : type == NM_INT8 || type == NM_INT4 ? "s"
                                                   : "u",
-             types[conv->desc.precision], plan->block, nm_isa_name(conv->tier->isa));
+             types[conv->desc.precision], plan->lanes, nm_isa_name(conv->tier->isa));
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -122,8 +161,9 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->element = is_float(conv) ? sizeof(float) : 1;
     plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
     plan->pad = (uint8_t)d->input_zero_point ^ plan->flip;
-    plan->block = is_float(conv) ? tier->lanes : tier->depthwise_vectors * tier->lanes;
-    plan->blocks = nm_ceil_div(d->out_channels, plan->block);
+    plan->lanes = is_float(conv) ? tier->lanes : tier->depthwise_vectors * tier->lanes;
+    if (!plan_blocks(conv, plan))
+        return NM_OUT_OF_MEMORY;
     plan->expand = !is_float(conv) && (nm_is_int4(conv) || tier->wt_size != 1);
     const bool pairs = !is_float(conv) && d->kernel_height == 3 && d->kernel_width == 3 &&
                        d->stride[0] == 1 && d->stride[1] == 1 && d->dilation[0] == 1 &&
@@ -131,31 +171,29 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->outputs = pairs ? 2 : 1;
     plan->rows = d->kernel_height + plan->outputs - 1;
     const size_t used = weight_index(conv, plan, plan->outputs - 1, d->kernel_height - 1,
-                                     d->kernel_width - 1, plan->block - 1) +
+                                     d->kernel_width - 1, plan->lanes - 1) +
                         1;
     plan->block_weights = nm_is_int4(conv) ? nm_round_up(used, 2 * tier->expand_block)
                                            : nm_round_up(used, tier->step);
     plan->block_bytes =
         nm_is_int4(conv) ? plan->block_weights / 2 : plan->block_weights * plan->element;
-    const size_t channels = plan->blocks * plan->block;
+    const size_t slots = plan->blocks * plan->lanes;
     plan->weights = nm_alloc(plan->blocks * plan->block_bytes);
-    plan->bias = nm_alloc(channels * 4);
+    plan->bias = nm_alloc(slots * 4);
     const bool scaled = conv->epilogue.narrow;
-    plan->scale = scaled ? nm_alloc(channels * 4) : NULL;
+    plan->scale = scaled ? nm_alloc(slots * 4) : NULL;
     char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
     if (!plan->weights || !plan->bias || (scaled && !plan->scale) ||
         (nm_is_int4(conv) && !values)) {
         free(values);
         return NM_OUT_OF_MEMORY;
     }
-    conv->info.weight_bytes += plan->blocks * plan->block_bytes + channels * (scaled ? 8 : 4);
+    conv->info.weight_bytes += plan->blocks * plan->block_bytes + slots * (scaled ? 8 : 4);
     for (size_t b = 0; b < plan->blocks; ++b) {
         char *const packed = (char *)plan->weights + b * plan->block_bytes;
         if (values)
             memset(values, 0, plan->block_weights);
-        const size_t end = (b + 1) * plan->block;
-        for (size_t c = b * plan->block; c < end && c < d->out_channels; ++c)
-            pack_channel(conv, plan, c, weights, bias, values ? values : packed);
+        pack_block(conv, plan, b, weights, bias, values ? values : packed);
         if (values)
             nm_compress_int4(values, plan->block_weights, tier->expand_block, packed);
     }
@@ -195,9 +233,8 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t bl
                       const char **list, char *output, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const size_t pixel = d->in_channels * plan->element;
-    const size_t channel = block * plan->block;
+    const size_t channel = plan->block[block].channel;
     const size_t out_element = nm_tensor_bytes(d->output_type, 1);
-    const size_t left = d->out_channels - channel;
     nm_depthwise_run run = {
         .row = list,
         .column_bytes = (ptrdiff_t)pixel,
@@ -210,11 +247,12 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t bl
         .pad = plan->pad,
         .flip = plan->flip,
         .weights = weights,
-        .bias = (const char *)plan->bias + channel * 4,
-        .scale = plan->scale ? plan->scale + channel : NULL,
+        .bias = (const char *)plan->bias + block * plan->lanes * 4,
+        .scale = plan->scale ? plan->scale + block * plan->lanes : NULL,
         .pixels = conv->info.out_width,
         .channel = channel,
-        .channels = left < plan->block ? left : plan->block,
+        .channels = plan->block[block].channels,
+        .narrow = plan->block[block].narrow,
         .outputs = plan->outputs,
         .output_stride = (ptrdiff_t)(d->out_channels * out_element),
         .epilogue = &conv->epilogue,

@@ -100,6 +100,9 @@ typedef struct nm_winograd_patch {
  * of the tier's `step`, and a block of channels fills `depthwise_vectors` vectors a group. Lane i
  * of vector j is channel i / 4 * 4 * depthwise_vectors + 4 * j + i % 4 of the block, which is the
  * order in which interleaving bytes within 128-bit lanes leaves them.
+ *
+ * In a narrow block each 128-bit lane is another pixel instead, of up to `depthwise_narrow`
+ * channels: all lanes have the same weights.
  */
 typedef struct nm_depthwise_run {
     const char *const *row; /**< [rows] column 0, the block's first channel */
@@ -115,9 +118,10 @@ typedef struct nm_depthwise_run {
     const float *scale; /**< in the lanes' order, where epilogue->narrow; else NULL */
     size_t pixels;
     size_t channel, channels; /**< the block's first output channel; how many it has */
-    size_t outputs;           /**< 1; integers of 3x3 kernels, stride 1: 2 rows from 4 */
-    void *output[2];          /**< first pixel, the block's first channel; the second may be NULL */
-    ptrdiff_t output_stride;  /**< bytes from pixel to pixel */
+    bool narrow;
+    size_t outputs;          /**< 1; integers of 3x3 kernels, stride 1: 2 rows from 4 */
+    void *output[2];         /**< first pixel, the block's first channel; the second may be NULL */
+    ptrdiff_t output_stride; /**< bytes from pixel to pixel */
     const nm_epilogue *epilogue;
 } nm_depthwise_run;
 
@@ -153,6 +157,7 @@ typedef struct nm_tier {
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */
+    size_t depthwise_narrow;  /**< channels of a narrow block, integers; 0: the tier has none */
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
     void (*stage)(const nm_stage_row *row, void *output);

@@ -125,6 +125,110 @@ INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
     }
 }
 
+#if DW_NARROW > 0
+#define PIXELS (VL / 4) /* of a narrow block */
+
+/** As load_column(), for column `k` of the windows of PIXELS outputs from p on. */
+INLINE void load_column_narrow(const nm_depthwise_run *r, size_t p, size_t k, size_t group,
+                               size_t rows, size_t n, bool border, vx *out) {
+    const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
+    const ptrdiff_t begin = first * r->column_bytes;
+    const ptrdiff_t next = (ptrdiff_t)r->stride * r->column_bytes;
+    vb row[DOT_STEP];
+    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
+        const size_t at = group * DOT_STEP + i;
+        row[i] = vb_set1(r->pad);
+        if (at >= rows)
+            continue;
+        const char *x[PIXELS];
+        UNROLL for (size_t j = 0; j < PIXELS; ++j) {
+            x[j] = r->row[at] + begin + (ptrdiff_t)j * next;
+        }
+        char pad[DW_NARROW];
+        if (border) {
+            memset(pad, r->pad ^ r->flip, sizeof pad);
+            for (size_t j = 0; j < PIXELS; ++j) {
+                const ptrdiff_t column = first + (ptrdiff_t)(j * r->stride);
+                if (column < 0 || (size_t)column >= r->columns)
+                    x[j] = pad;
+            }
+        }
+        row[i] = vb_xor(vb_load_pixels(x, n), vb_set1(r->flip));
+    }
+    interleave(row, out);
+}
+
+/** Stores PIXELS pixels of n channels, but those beyond the row. */
+INLINE void store_narrow(const nm_depthwise_run *r, const vi *acc, size_t p, char *output,
+                         size_t n) {
+    const nm_epilogue *e = r->epilogue;
+    const size_t size = output_size(e);
+    int32_t lane[DW_VECTORS][VL];
+    uint8_t bytes[DW_VECTORS * VL];
+    if (r->scale) {
+        const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
+                                       r->scale + 3 * VL};
+        vc_store(bytes, requantize_narrow(acc, scale, e), sizeof bytes);
+    } else {
+        for (int j = 0; j < DW_VECTORS; ++j)
+            vi_store(lane[j], acc[j], VL);
+    }
+    for (size_t i = 0; i < PIXELS && p + i < r->pixels; ++i) {
+        char *out = output + (ptrdiff_t)(p + i) * r->output_stride;
+        if (r->scale) {
+            memcpy(out, bytes + i * DW_NARROW, n);
+            continue;
+        }
+        int32_t channel[DW_NARROW];
+        for (size_t c = 0; c < DW_NARROW; ++c)
+            channel[c] = lane[c / 4][4 * i + c % 4];
+        for (size_t c = 0; c < n; c += VL)
+            store_i32(vi_load(channel + c), e, r->channel + c, out + c * size,
+                      n - c < VL ? n - c : VL);
+    }
+}
+
+INLINE void pixels_narrow(const nm_depthwise_run *r, size_t p, size_t n, size_t rows, size_t width,
+                          size_t outputs, bool border) {
+    const size_t groups = (rows + DOT_STEP - 1) / DOT_STEP;
+    vi acc[2][DW_VECTORS];
+    UNROLL for (size_t o = 0; o < outputs; ++o) {
+        UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+            acc[o][j] = vi_load((const int32_t *)r->bias + j * VL);
+        }
+    }
+    const wt_t *w = r->weights;
+    UNROLL for (size_t k = 0; k < width; ++k) {
+        UNROLL for (size_t g = 0; g < groups; ++g, w += DW_VECTORS * VL * DOT_STEP) {
+            vx x[DW_VECTORS];
+            load_column_narrow(r, p, k, g, rows, n, border, x);
+            UNROLL for (size_t o = 0; o < outputs; ++o) {
+                const wt_t *row = w + o * width * groups * DW_VECTORS * VL * DOT_STEP;
+                UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+                    acc[o][j] = vi_dot(acc[o][j], x[j], vw_load(row + j * VL * DOT_STEP));
+                }
+            }
+        }
+    }
+    UNROLL for (size_t o = 0; o < outputs; ++o) {
+        if (r->output[o])
+            store_narrow(r, acc[o], p, r->output[o], n);
+    }
+}
+
+INLINE void depthwise_narrow(const nm_depthwise_run *r, size_t n, size_t rows, size_t width,
+                             size_t outputs) {
+    const ptrdiff_t reach = (ptrdiff_t)((PIXELS - 1) * r->stride + (width - 1) * r->dilation);
+    for (size_t p = 0; p < r->pixels; p += PIXELS) {
+        const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride);
+        if (first >= 0 && first + reach < (ptrdiff_t)r->columns)
+            pixels_narrow(r, p, n, rows, width, outputs, false);
+        else
+            pixels_narrow(r, p, n, rows, width, outputs, true);
+    }
+}
+#endif
+
 /** Turns what the loops above branch on into constants. */
 INLINE void depthwise_block(const nm_depthwise_run *r, size_t n, bool flip) {
     const bool is_3x3 = r->rows == r->outputs + 2 && r->kernel_width == 3 && r->dilation == 1;
@@ -139,13 +243,27 @@ INLINE void depthwise_block(const nm_depthwise_run *r, size_t n, bool flip) {
 }
 
 static void depthwise_int(const nm_depthwise_run *r) {
+#if DW_NARROW > 0
+    if (r->narrow) {
+        const bool pairs = r->outputs == 2;
+        if (pairs && r->channels == DW_NARROW)
+            depthwise_narrow(r, DW_NARROW, 4, 3, 2);
+        else if (pairs)
+            depthwise_narrow(r, r->channels, 4, 3, 2);
+        else if (r->rows == 3 && r->kernel_width == 3 && r->channels == DW_NARROW)
+            depthwise_narrow(r, DW_NARROW, 3, 3, 1);
+        else
+            depthwise_narrow(r, r->channels, r->rows, r->kernel_width, 1);
+        return;
+    }
+#endif
     if (r->channels == DW_VECTORS * VL && !r->flip)
         depthwise_block(r, DW_VECTORS * VL, false);
     else
         depthwise_block(r, r->channels, true);
 }
 
-/** PIXELS outputs from pixel p on, whose columns all exist unless `borders`. */
+/** `pixels` outputs from pixel p on, whose columns all exist unless `borders`. */
 INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels, size_t n,
                                  bool borders) {
     vf acc[4];

@@ -59,10 +59,11 @@ INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_e
         vi_round_f32(vf_mul(vf_from_i32(acc[i]), vf_load(scale[i])));
     /* signed bytes are made as unsigned ones 128 higher */
     const int offset = e->type == NM_INT8 ? 128 : 0;
-    const vc bytes =
-        vc_clamp(vc_pack(q, (int16_t)(e->zero_point + offset)), vc_set1((uint8_t)(e->min + offset)),
-                 vc_set1((uint8_t)(e->max + offset)));
-    return vc_xor(bytes, vc_set1((uint8_t)offset));
+    vc bytes = vc_pack(q, (int16_t)(e->zero_point + offset));
+    if (e->min + offset > 0 || e->max + offset < 255)
+        bytes = vc_clamp(bytes, vc_set1((uint8_t)(e->min + offset)),
+                         vc_set1((uint8_t)(e->max + offset)));
+    return offset ? vc_xor(bytes, vc_set1((uint8_t)offset)) : bytes;
 }
 
 /** Bytes of one output element. */

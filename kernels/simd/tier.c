@@ -72,6 +72,7 @@ const nm_tier NM_TIER = {
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
     .depthwise_vectors = DW_VECTORS,
+    .depthwise_narrow = DW_NARROW,
     .depthwise_sign = DW_SIGN,
     .stage = stage,
     .fill = fill,

@@ -164,6 +164,19 @@ INLINE vb vb_load(const char *p, size_t n) {
     memcpy(t, p, n);
     return simde_mm256_loadu_si256((const simde__m256i *)t);
 }
+/* n <= 16 bytes of each of two pixels, a 128-bit lane each. */
+#define DW_NARROW 16
+INLINE simde__m128i half(const char *p, size_t n) {
+    if (n == 16)
+        return simde_mm_loadu_si128((const simde__m128i *)p);
+    char t[16] = {0};
+    memcpy(t, p, n);
+    return simde_mm_loadu_si128((const simde__m128i *)t);
+}
+INLINE vb vb_load_pixels(const char *const *p, size_t n) {
+    return simde_mm256_inserti128_si256(simde_mm256_castsi128_si256(half(p[0], n)), half(p[1], n),
+                                        1);
+}
 INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {
     const vb low01 = simde_mm256_unpacklo_epi8(row[0], row[1]);
@@ -214,6 +227,7 @@ INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }
 
 /* Depthwise: 16 channels, widened to 16 bits, two rows at a time. */
+#define DW_NARROW 0
 #define DW_VECTORS 2
 #define DW_SIGN 0
 typedef simde__m256i vb; /* 16 bits a channel */

@@ -117,6 +117,19 @@ INLINE vb vb_load(const char *p, size_t n) {
         return simde_mm512_loadu_si512(p);
     return _mm512_maskz_loadu_epi8((UINT64_C(1) << n) - 1, p);
 }
+/* n <= 16 bytes of each of four pixels, a 128-bit lane each. */
+#define DW_NARROW 16
+INLINE simde__m128i quarter(const char *p, size_t n) {
+    return n == 16 ? simde_mm_loadu_si128(p)
+                   : _mm_maskz_loadu_epi8((simde__mmask16)((1u << n) - 1), p);
+}
+INLINE vb vb_load_pixels(const char *const *p, size_t n) {
+    const simde__m256i low = simde_mm256_inserti128_si256(
+        simde_mm256_castsi128_si256(quarter(p[0], n)), quarter(p[1], n), 1);
+    const simde__m256i high = simde_mm256_inserti128_si256(
+        simde_mm256_castsi128_si256(quarter(p[2], n)), quarter(p[3], n), 1);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
 INLINE vb vb_xor(vb a, vb b) { return simde_mm512_xor_si512(a, b); }
 INLINE void interleave(const vb *row, vx *out) {
     const vb low01 = simde_mm512_unpacklo_epi8(row[0], row[1]);

@@ -128,6 +128,7 @@ INLINE void va_store(act_t *p, va a, size_t n) {
 
 /* Depthwise: bytes as signed. */
 #define DW_SIGN 0x80
+#define DW_NARROW 0 /* a vector is one 128-bit lane already */
 
 #if defined(NM_NEONDOT)
 
