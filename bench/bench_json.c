@@ -87,22 +87,14 @@ static double pick(const struct stats *stats, const char *name) {
 static void add_aggregates(const struct bench *bench, const struct row *row, size_t family,
                            json_t *list) {
     static const char *const names[] = {"mean", "median", "stddev", "cv", "min"};
-    double *values[3];
-    struct stats stats[3]; // real seconds, cpu seconds, MACs a second
-    for (size_t i = 0; i < 3; i++)
-        values[i] = need(bench->repetitions, sizeof(double));
-    for (size_t r = 0; r < bench->repetitions; r++) {
-        values[0][r] = row->samples[r].real;
-        values[1][r] = row->samples[r].cpu;
-        values[2][r] = (double)row->runner.macs / row->samples[r].real;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        stats[i] = stats_of(values[i], bench->repetitions);
-        free(values[i]);
-    }
+    double *rates = need(bench->repetitions, sizeof *rates);
+    for (size_t r = 0; r < bench->repetitions; r++)
+        rates[r] = (double)row->runner.macs / row->samples[r].real;
+    const struct stats rates_stats = stats_of(rates, bench->repetitions);
+    free(rates);
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         const bool ratio = strcmp(names[n], "cv") == 0;
-        const double unit = ratio ? 1 : 1e9, rate = pick(&stats[2], names[n]);
+        const double unit = ratio ? 1 : 1e9, rate = pick(&rates_stats, names[n]);
         char name[512];
         json_t *object = common(bench, row, family);
         snprintf(name, sizeof name, "%.480s_%s", row->name, names[n]);
@@ -111,7 +103,7 @@ static void add_aggregates(const struct bench *bench, const struct row *row, siz
         json_object_set_new(object, "aggregate_name", json_string(names[n]));
         json_object_set_new(object, "aggregate_unit", json_string(ratio ? "percentage" : "time"));
         json_object_set_new(object, "iterations", json_integer((json_int_t)bench->repetitions));
-        add_figures(object, unit * pick(&stats[0], names[n]), unit * pick(&stats[1], names[n]),
+        add_figures(object, unit * pick(&row->real, names[n]), unit * pick(&row->cpu, names[n]),
                     rate, ratio ? json_real(rate) : fraction_json(row, rate));
         json_object_set_new(object, "noisy", json_boolean(row_noisy(bench, row)));
         add_counters(row, object);

@@ -58,7 +58,9 @@ static void print_notes(const struct bench *bench, const struct suite *suite, FI
             print_cold(row, file);
     }
     if (noisy)
-        fprintf(file, "~ noisy: the repetitions vary by more than %.0f%%.\n",
+        fprintf(file,
+                "~ noisy: the repetitions vary by more than %.0f%%, or other programs had the "
+                "processor.\n",
                 100 * bench->noisy_cv);
 }
 

@@ -172,12 +172,17 @@ static double keep_ceiling(struct bench *bench, const struct group *group, size_
 }
 
 static void keep_row(const struct bench *bench, struct row *row, size_t iterations) {
-    double *seconds = need(bench->repetitions, sizeof *seconds);
-    for (size_t r = 0; r < bench->repetitions; r++)
-        seconds[r] = row->samples[r].real;
-    row->real = stats_of(seconds, bench->repetitions);
+    double *real = need(bench->repetitions, sizeof *real);
+    double *cpu = need(bench->repetitions, sizeof *cpu);
+    for (size_t r = 0; r < bench->repetitions; r++) {
+        real[r] = row->samples[r].real;
+        cpu[r] = row->samples[r].cpu;
+    }
+    row->real = stats_of(real, bench->repetitions);
+    row->cpu = stats_of(cpu, bench->repetitions);
     row->iterations = iterations;
-    free(seconds);
+    free(real);
+    free(cpu);
 }
 
 /** Progress of a group: repetitions done, of the share of the whole run that the group is. */

@@ -37,7 +37,7 @@ struct row {
     struct runner runner; /**< live only while it is measured; its figures stay */
     size_t iterations;
     struct sample *samples; /**< [repetitions] */
-    struct stats real;      /**< seconds */
+    struct stats real, cpu; /**< seconds of a run */
     /** MACs a second of the tier, the median of what was interleaved; 0 for the scalar reference,
      *  which has none. */
     double ceiling;
@@ -67,7 +67,7 @@ struct bench {
     size_t double_every; /**< as in measure.h */
     nm_algorithm algorithm;
     unsigned max_threads; /**< for the reference */
-    double noisy_cv;      /**< a row whose coefficient of variation is above is noisy */
+    double noisy_cv;      /**< share of the time by which a row may vary and not be noisy */
     double started;
 };
 
@@ -78,8 +78,12 @@ bool bench_measure(struct bench *bench, size_t first, size_t end, struct error *
 /** End of the group of rows that begins at first. */
 size_t bench_group_end(const struct bench *bench, size_t first);
 
+/** Whether repetitions varied too much, or other programs had the processor meanwhile. */
 static inline bool row_noisy(const struct bench *bench, const struct row *row) {
-    return row->real.cv > bench->noisy_cv;
+    // One thread that had less than its processor shared it with other programs.
+    const bool shared =
+        row->threads == 1 && row->cpu.median < (1 - bench->noisy_cv) * row->real.median;
+    return row->real.cv > bench->noisy_cv || shared;
 }
 
 /** MACs a second at the median time. */
