@@ -1,5 +1,5 @@
-// Two int8 multiply-accumulates that share an operand, from one multiplier of at most 18 bits:
-// acc k (32 bits, acc 0 lowest) += a_i * lane k of b_i. Control as dot.v; latency 4.
+// Two int8 multiply-accumulates that share an operand, so that one DSP block can do both: acc k
+// (32 bits, acc 0 lowest) += a_i * lane k of b_i. Control as dot.v; latency 4.
 
 `default_nettype none
 
@@ -21,7 +21,7 @@ module mac2_s8 (
   wire        last;
   wire [ 1:0] done;
 
-  mul2_s8_packed u_mul (
+  mul2_s8 u_mul (
       .clk_i    (clk_i),
       .a_i      (a_i),
       .b_i      (b_i),

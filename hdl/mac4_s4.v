@@ -1,11 +1,9 @@
-// Four int4 multiply-accumulates, two operands by two, from one multiplier: acc 2j+i (32 bits, acc 0
-// lowest) += lane i of a_i * lane j of b_i. Control as dot.v; latency 4.
+// Four int4 multiply-accumulates, two operands by two, so that one DSP block can do all: acc 2j+i
+// (32 bits, acc 0 lowest) += lane i of a_i * lane j of b_i. Control as dot.v; latency 4.
 
 `default_nettype none
 
-module mac4_s4 #(
-    parameter integer Gap = 5  // see mul4_s4_packed.v
-) (
+module mac4_s4 (
     input  wire         clk_i,
     input  wire         rst_i,
     input  wire         valid_i,
@@ -23,9 +21,7 @@ module mac4_s4 #(
   wire        last;
   wire [ 3:0] done;
 
-  mul4_s4_packed #(
-      .Gap(Gap)
-  ) u_mul (
+  mul4_s4 u_mul (
       .clk_i    (clk_i),
       .a_i      (a_i),
       .b_i      (b_i),

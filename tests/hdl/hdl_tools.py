@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ ROOT = HERE.parent.parent
 HDL = ROOT / "hdl"
 NARROWMAC = (ROOT / os.environ.get("NM_BUILD_DIR", "build")).resolve()
 BUILD = NARROWMAC / "hdl"
-
-sys.path.insert(0, str(ROOT))
 
 TECHNOLOGIES = ("generic", "ice40", "ecp5")
 # C++ as strict about floats as the C reference.

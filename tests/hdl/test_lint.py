@@ -8,19 +8,11 @@ ENGINES = {name: layer.parameters() for name, layer in SMALL_LAYERS.items()}
 ENGINES |= {name: layer.parameters() for name, (_, layer) in SEED_LAYERS.items()}
 
 TOPS = [(unit, unit, {}) for unit in hdl.UNITS]
-TOPS += [("mac4_s4-gap6", "mac4_s4", {"Gap": 6})]
 TOPS += [(f"conv_engine-{name}", "conv_engine", parameters) for name, parameters in ENGINES.items()]
 TOPS += [(f"mac_seed-{width}", "mac_seed", {"W": width}) for width in (1, 4, 8, 32)]
 TOPS += [("mac_f32", "mac_f32", {}), ("requantize", "requantize", {})]
 
-# These want an 18-bit multiplier.
-WIDE = ("mac2_s8", "mac4_s4-gap6")
-CASES = [
-    (technology, *top)
-    for top in TOPS
-    for technology in hdl.TECHNOLOGIES
-    if not (technology == "ice40" and top[0] in WIDE)
-]
+CASES = [(technology, *top) for top in TOPS for technology in hdl.TECHNOLOGIES]
 IDS = [f"{technology}-{name}" for technology, name, *_ in CASES]
 
 

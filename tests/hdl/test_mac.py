@@ -8,12 +8,13 @@ import pytest
 RANDOM_VECTORS = 200_000
 SEED = 2026
 
-# Shapes of `dot` that the convolution engine uses and no unit above has.
+# Shapes of `dot` that no unit above has, as the convolution engine may use them.
 DOTS = {
     "dot3_s8": hdl.Unit("dot", 3, 3, 8, 8, latency=4),
     "dot3_u4": hdl.Unit("dot", 3, 3, 4, 4, latency=4, a_signed=False),
     "dot4_u8_s4": hdl.Unit("dot", 4, 4, 8, 4, latency=4, a_signed=False),
     "dot8_u8": hdl.Unit("dot", 8, 8, 8, 8, latency=4, a_signed=False),
+    "dot2_s4": hdl.Unit("dot", 2, 2, 4, 4, latency=4),
     "dot1_u8": hdl.Unit("dot", 1, 1, 8, 8, latency=3, a_signed=False),
 }
 DOT_PARAMETERS = {
@@ -25,23 +26,22 @@ DOT_PARAMETERS = {
     }
     for name, unit in DOTS.items()
 }
-
 CASES = {
     **{name: (unit, {}) for name, unit in hdl.UNITS.items()},
-    "mac4_s4_gap6": (hdl.UNITS["mac4_s4"], {"Gap": 6}),
     **{name: (unit, DOT_PARAMETERS[name]) for name, unit in DOTS.items()},
 }
 
 
-def bench(name: str) -> Path:
+def bench(name: str, technology: str = "generic") -> Path:
     unit, parameters = CASES[name]
     return hdl.simulator(
-        f"rtl-{name}",
+        f"rtl-{technology}-{name}",
         unit.module,
         "bench_mac",
-        hdl.design_sources(unit.module),
+        hdl.design_sources(unit.module, technology) + hdl.multiplier_models(technology),
         parameters,
         unit.defines(),
+        hdl.model_options(technology),
     )
 
 
@@ -52,6 +52,16 @@ def test_every_product(name: str) -> None:
     pairs = 2 ** (unit.a_width + unit.b_width)
     assert outcome.results == outcome.vectors
     assert outcome.results >= pairs * (unit.a_lanes if not unit.outer else unit.b_lanes)
+
+
+@pytest.mark.parametrize(
+    ("name", "technology"),
+    [("mac2_s8", "ecp5"), ("mac4_s4", "ecp5"), ("mac4_s4", "ice40"), ("dot2_s4", "ecp5")],
+)
+def test_every_packed_product(name: str, technology: str) -> None:
+    """Where one multiplier does several products: every operand against every other."""
+    outcome = hdl.simulate(bench(name, technology), "exhaustive")
+    assert outcome.results == 2 ** (24 if name == "mac2_s8" else 16)
 
 
 @pytest.mark.parametrize("name", CASES)
