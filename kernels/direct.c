@@ -22,11 +22,12 @@
 typedef struct panel {
     size_t channel, channels; /* output channels */
     size_t group;
-    size_t nr;         /* vectors */
-    size_t tile_rows;  /* tiles in a row of pixels */
-    size_t first_unit; /* of all panels' units */
-    size_t weights;    /* byte offset of its packed weights */
-    size_t groups;     /* element offset of its group scales */
+    size_t nr;                      /* vectors */
+    size_t row_tiles;               /* tiles in a row of pixels */
+    size_t tile_pixels, wide_tiles; /* pixels of a tile; how many tiles have one more */
+    size_t first_unit;              /* of all panels' units */
+    size_t weights;                 /* byte offset of its packed weights */
+    size_t groups;                  /* element offset of its group scales */
 } panel;
 
 typedef struct direct_plan {
@@ -156,8 +157,10 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
                      .first_unit = units,
                      .weights = weights,
                      .groups = groups};
-        p->tile_rows = nm_ceil_div(plan->row_pixels, tier->mr[p->nr]);
-        units += plan->rows * p->tile_rows;
+        p->row_tiles = nm_ceil_div(plan->row_pixels, tier->mr[p->nr]);
+        p->tile_pixels = plan->row_pixels / p->row_tiles;
+        p->wide_tiles = plan->row_pixels % p->row_tiles;
+        units += plan->rows * p->row_tiles;
         groups += plan->segments * p->nr * tier->lanes;
         size_t elements =
             plan->segments * plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
@@ -198,15 +201,16 @@ static void spread_panel(const nm_conv *conv, const direct_plan *plan, const pan
                 const char *from = rows + lane * row_bytes + begin + t0 * chunk;
                 const char *const last = rows + lane * row_bytes + end;
                 char *to = out + (t0 * p->nr * lanes + lane) * chunk;
-                for (size_t t = 0; t < STEPS && from < last; ++t) {
-                    const size_t left = (size_t)(last - from);
-                    if (chunk == 4 && left >= 4)
+                const size_t left = from < last ? (size_t)(last - from) : 0;
+                const size_t whole = left / chunk < STEPS ? left / chunk : STEPS;
+                for (size_t t = 0; t < whole; ++t, from += chunk, to += p->nr * lanes * chunk) {
+                    if (chunk == 4)
                         memcpy(to, from, 4); /* the usual case, a single move */
                     else
-                        memcpy(to, from, left < chunk ? left : chunk);
-                    from += chunk;
-                    to += p->nr * lanes * chunk;
+                        memcpy(to, from, chunk);
                 }
+                if (whole < STEPS)
+                    memcpy(to, from, left % chunk);
             }
     }
 }
@@ -343,68 +347,108 @@ static void gather(const nm_conv *conv, const direct_plan *plan, nm_tile *tile, 
     tile->pixel_stride = (ptrdiff_t)gathered_pixel(plan);
 }
 
+/** Where a unit stands: tile `tile` of row `row` under panel `panel`. */
+typedef struct unit_at {
+    const panel *panel;
+    size_t row, tile;
+} unit_at;
+
+static unit_at locate(const direct_plan *plan, size_t unit) {
+    const panel *p = plan->panel;
+    while (p + 1 < plan->panel + plan->panels && unit >= p[1].first_unit)
+        ++p;
+    const size_t u = unit - p->first_unit;
+    return (unit_at){.panel = p, .row = u / p->row_tiles, .tile = u % p->row_tiles};
+}
+
+/** Rows of tiles, then panels: by counting, as divisions would cost as much as a small tile. */
+static void advance(const direct_plan *plan, unit_at *at) {
+    if (++at->tile < at->panel->row_tiles)
+        return;
+    at->tile = 0;
+    if (++at->row < plan->rows)
+        return;
+    at->row = 0;
+    ++at->panel;
+}
+
+/** First pixel of a row's tile: tiles differ by one pixel at most, the wider ones first. */
+static size_t tile_pixel(const panel *p, size_t tile) {
+    return tile * p->tile_pixels + (tile < p->wide_tiles ? tile : p->wide_tiles);
+}
+
+/** The panel's weights as the tiles read them; `expanded` is the panel that `scratch` holds. */
+static const char *panel_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
+                                 const panel **expanded, char *scratch) {
+    const char *weights = (const char *)plan->weights + p->weights;
+    if (!plan->expand)
+        return weights;
+    if (*expanded != p)
+        conv->tier->expand(weights, nm_is_int4(conv), panel_elements(conv, plan, p), scratch);
+    *expanded = p;
+    return scratch;
+}
+
+/** Hands a tile to the microkernel of its kind and size. */
+static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *p, nm_tile *tile,
+                     size_t mr, char *gathered) {
+    const nm_tier *tier = conv->tier;
+    if (plan->gather)
+        gather(conv, plan, tile, mr, gathered);
+    if (!plan->is_int) {
+        tier->tile_f32[p->nr][mr](tile);
+        return;
+    }
+    if (conv->desc.group_size) {
+        tile->group_start = plan->group_start + p->groups;
+        tile->group_scale = plan->group_scale + p->groups;
+        tier->tile_grouped[p->nr][mr](tile);
+        return;
+    }
+    int32_t pixel_term[NM_MAX_MR];
+    if (conv->desc.weight_zero_point) {
+        const uint32_t zero = (uint32_t)conv->desc.weight_zero_point;
+        tier->window_sums(tile, mr, plan->segment_length, pixel_term);
+        for (size_t m = 0; m < mr; ++m)
+            pixel_term[m] = (int32_t)(0 - zero * (uint32_t)pixel_term[m]);
+        tile->pixel_term = pixel_term;
+    }
+    tier->tile_int[p->nr][mr](tile);
+}
+
 /** Computes units begin..end. `scratch` is the thread's own. */
 static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, char *output,
                       char *scratch, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = conv->tier;
+    const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
     const size_t output_element = nm_tensor_bytes(d->output_type, 1);
     const size_t output_pixel = d->out_channels * output_element;
     char *const gathered = scratch + expanded_bytes(conv, plan);
-    int32_t pixel_term[NM_MAX_MR];
-    const panel *p = plan->panel, *expanded = NULL;
-    for (size_t unit = begin; unit < end; ++unit) {
-        while (p + 1 < plan->panel + plan->panels && unit >= p[1].first_unit)
-            ++p;
-        const char *weights = (const char *)plan->weights + p->weights;
-        if (plan->expand) {
-            if (expanded != p) {
-                tier->expand(weights, nm_is_int4(conv), panel_elements(conv, plan, p), scratch);
-                expanded = p;
-            }
-            weights = scratch;
-        }
-        const size_t u = unit - p->first_unit;
-        const size_t row = u / p->tile_rows, i = u % p->tile_rows;
-        const size_t x = i * plan->row_pixels / p->tile_rows;
-        const size_t mr = (i + 1) * plan->row_pixels / p->tile_rows - x;
-        const size_t n = row / conv->info.out_height, oh = row % conv->info.out_height;
+    const panel *expanded = NULL;
+    unit_at at = locate(plan, begin);
+    for (size_t unit = begin; unit < end; ++unit, advance(plan, &at)) {
+        const panel *p = at.panel;
+        const size_t x = tile_pixel(p, at.tile), mr = tile_pixel(p, at.tile + 1) - x;
+        const size_t n = plan->rows == 1 ? 0 : at.row / conv->info.out_height;
+        const size_t oh = at.row - n * conv->info.out_height;
         const size_t pixel =
             (n * plan->stage.height + oh * d->stride[0]) * plan->stage.width + x * d->stride[1];
         nm_tile tile = {
-            .input =
-                input + (pixel * d->in_channels + p->group * conv->group_in) * plan->stage.element,
-            .pixel_stride = (ptrdiff_t)(d->stride[1] * d->in_channels * plan->stage.element),
+            .input = input + pixel * pixel_bytes + p->group * conv->group_in * element,
+            .pixel_stride = (ptrdiff_t)(d->stride[1] * pixel_bytes),
             .segment = plan->segment,
             .segments = plan->segments,
             .steps = plan->steps,
-            .weights = weights,
+            .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
-            .output =
-                output + (row * plan->row_pixels + x) * output_pixel + p->channel * output_element,
+            .output = output + (at.row * plan->row_pixels + x) * output_pixel +
+                      p->channel * output_element,
             .output_stride = (ptrdiff_t)output_pixel,
             .channel = p->channel,
             .channels = p->channels,
             .epilogue = &conv->epilogue,
         };
-        if (plan->gather)
-            gather(conv, plan, &tile, mr, gathered);
-        if (d->group_size) {
-            tile.group_start = plan->group_start + p->groups;
-            tile.group_scale = plan->group_scale + p->groups;
-            tier->tile_grouped[p->nr][mr](&tile);
-        } else if (plan->is_int) {
-            if (d->weight_zero_point) {
-                tier->window_sums(&tile, mr, plan->segment_length, pixel_term);
-                for (size_t m = 0; m < mr; ++m)
-                    pixel_term[m] =
-                        (int32_t)(0 - (uint32_t)d->weight_zero_point * (uint32_t)pixel_term[m]);
-                tile.pixel_term = pixel_term;
-            }
-            tier->tile_int[p->nr][mr](&tile);
-        } else {
-            tier->tile_f32[p->nr][mr](&tile);
-        }
+        run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }
 

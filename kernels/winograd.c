@@ -115,7 +115,15 @@ static void execution_order(const winograd_plan *plan, uint16_t *order) {
     }
 }
 
-/** The filter of one output channel, transformed to one position: [in_channels] of int8. */
+/** sum[c] += factor * filter[c]. */
+static void add_scaled(int16_t *restrict sum, const int8_t *restrict filter, int factor,
+                       size_t channels) {
+    for (size_t c = 0; c < channels; ++c)
+        sum[c] = (int16_t)(sum[c] + factor * filter[c]);
+}
+
+/** One filter, transformed to one position: [in_channels] of int8, the rest of the last step zero.
+ */
 static void transform_filter(const nm_conv *conv, const nm_winograd_position *row,
                              const nm_winograd_position *column, const int8_t *filter, int16_t *sum,
                              int8_t *out) {
@@ -123,68 +131,90 @@ static void transform_filter(const nm_conv *conv, const nm_winograd_position *ro
     memset(sum, 0, channels * sizeof *sum);
     for (size_t kh = 0; kh < conv->desc.kernel_height; ++kh)
         for (size_t kw = 0; kw < conv->desc.kernel_width; ++kw, filter += channels) {
-            const int16_t factor = (int16_t)(row->filter[kh] * column->filter[kw]);
-            if (!factor)
-                continue;
-            for (size_t c = 0; c < channels; ++c)
-                sum[c] = (int16_t)(sum[c] + factor * filter[c]);
+            const int factor = row->filter[kh] * column->filter[kw];
+            if (factor)
+                add_scaled(sum, filter, factor, channels);
         }
     for (size_t c = 0; c < channels; ++c)
         out[c] = (int8_t)sum[c];
 }
 
-/** Packs output channel `lane` of a panel at every position; fills in its four starts. */
-static void pack_channel(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t lane,
-                         const uint16_t *order, const int8_t *filter, const int32_t *bias,
-                         int16_t *sum, int8_t *transformed) {
+/** What packing needs beside the plan. */
+typedef struct packer {
+    uint16_t order[NM_WINOGRAD_MAX_POSITIONS * NM_WINOGRAD_MAX_POSITIONS];
+    int8_t *values; /* the weights, a byte each */
+    int8_t *rows;   /* [lane][steps * step] filters of a panel at one position */
+    int16_t *sum;   /* [in_channels] */
+} packer;
+
+/** Packs a panel's filters at the order's entry `at`, and takes what the transforms' bias adds at
+ * it off the outputs' starts. */
+static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t at,
+                          packer *k) {
     const nm_tier *tier = conv->tier;
-    const size_t channels = conv->group_in, step = tier->step;
-    /* four times what stands for the zero point and the bias, and what the transforms' bias adds */
-    uint32_t start[4], filter_sum = 0;
-    for (size_t k = 0; k < conv->reduction; ++k)
-        filter_sum += (uint32_t)filter[k];
-    for (int i = 0; i < 4; ++i)
-        start[i] = 4 * ((bias ? (uint32_t)bias[p->channel + lane] : 0) -
-                        (uint32_t)nm_staged_zero(conv) * filter_sum);
-    for (size_t at = 0; at < plan->positions; ++at) {
-        const size_t row = order[at] >> 8, column = order[at] & 255;
-        transform_filter(conv, &plan->rows->position[row], &plan->columns->position[column], filter,
-                         sum, transformed);
-        int8_t *out =
-            plan->weights + p->weights + (at * plan->steps * p->nr * tier->lanes + lane) * step;
+    const size_t step = tier->step, row_bytes = plan->steps * step;
+    const size_t row = k->order[at] >> 8, column = k->order[at] & 255;
+    for (size_t lane = 0; lane < p->channels; ++lane) {
+        int8_t *const filter = k->rows + lane * row_bytes;
+        transform_filter(conv, &plan->rows->position[row], &plan->columns->position[column],
+                         k->values + (p->channel + lane) * conv->reduction, k->sum, filter);
         int32_t total = 0;
-        for (size_t c = 0; c < channels; ++c)
-            total += transformed[c];
-        for (size_t c = 0; c < channels; c += step, out += p->nr * tier->lanes * step)
-            memcpy(out, transformed + c, channels - c < step ? channels - c : step);
-        for (int i = 0; i < 4; ++i)
-            start[i] -=
-                (uint32_t)(tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
-                           output_sign(plan->columns, column, i % 2));
+        for (size_t c = 0; c < row_bytes; ++c)
+            total += filter[c];
+        for (size_t i = 0; i < 4; ++i)
+            plan->start[p->start + i * p->nr * tier->lanes + lane] -=
+                tier->winograd_bias * total * output_sign(plan->rows, row, (int)i / 2) *
+                output_sign(plan->columns, column, (int)i % 2);
     }
-    for (size_t i = 0; i < 4; ++i)
-        plan->start[p->start + i * p->nr * tier->lanes + lane] = (int32_t)start[i];
+    int8_t *out = plan->weights + p->weights + at * plan->steps * p->nr * tier->lanes * step;
+    for (size_t s = 0; s < plan->steps; ++s, out += p->nr * tier->lanes * step) {
+        const int8_t *from = k->rows + s * step;
+        for (size_t lane = 0; lane < p->channels; ++lane, from += row_bytes) {
+            if (step == 4)
+                memcpy(out + lane * 4, from, 4); /* the usual case, a single move */
+            else
+                memcpy(out + lane * step, from, step);
+        }
+    }
+}
+
+/** Starts: four times the bias less what stands for the zero point. */
+static void start_panel(const nm_conv *conv, winograd_plan *plan, const panel *p, const packer *k,
+                        const int32_t *bias) {
+    for (size_t lane = 0; lane < p->channels; ++lane) {
+        const int8_t *filter = k->values + (p->channel + lane) * conv->reduction;
+        int32_t sum = 0;
+        for (size_t i = 0; i < conv->reduction; ++i)
+            sum += filter[i];
+        const int32_t start =
+            4 * ((bias ? bias[p->channel + lane] : 0) - nm_staged_zero(conv) * sum);
+        for (size_t i = 0; i < 4; ++i)
+            plan->start[p->start + i * p->nr * conv->tier->lanes + lane] = start;
+    }
 }
 
 static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                       const int32_t *bias) {
     const size_t count = conv->desc.out_channels * conv->reduction;
-    uint16_t order[NM_WINOGRAD_MAX_POSITIONS * NM_WINOGRAD_MAX_POSITIONS];
-    execution_order(plan, order);
-    int8_t *const values = nm_alloc(count), *const transformed = nm_alloc(conv->group_in);
-    int16_t *const sum = nm_alloc(conv->group_in * sizeof *sum);
-    const bool ok = values && transformed && sum;
+    const size_t panel_channels = NM_MAX_NR * conv->tier->lanes;
+    packer k = {
+        .values = nm_alloc(count),
+        .rows = nm_alloc(panel_channels * plan->steps * conv->tier->step),
+        .sum = nm_alloc(conv->group_in * sizeof(int16_t)),
+    };
+    const bool ok = k.values && k.rows && k.sum;
     if (ok) {
-        nm_unpack_int4(weights, count, NM_INT4, values);
-        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
-            for (size_t lane = 0; lane < p->channels; ++lane)
-                pack_channel(conv, plan, p, lane, order,
-                             values + (p->channel + lane) * conv->reduction, bias, sum,
-                             transformed);
+        execution_order(plan, k.order);
+        nm_unpack_int4(weights, count, NM_INT4, k.values);
+        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
+            start_panel(conv, plan, p, &k, bias);
+            for (size_t at = 0; at < plan->positions; ++at)
+                pack_position(conv, plan, p, at, &k);
+        }
     }
-    free(values);
-    free(transformed);
-    free(sum);
+    free(k.values);
+    free(k.rows);
+    free(k.sum);
     return ok ? NM_OK : NM_OUT_OF_MEMORY;
 }
 
