@@ -1,27 +1,20 @@
 """The command line: writes a plan, runs the workflow on it, collects the results."""
 
 import argparse
-import ctypes
 import datetime
-import fcntl
-import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from fpga import results
-from fpga.files import FlowError, read_json
+from fpga.files import FlowError, describe, read_json
 from fpga.plan import Plan
 from fpga.tables import HERE, Row, find, load_designs, load_targets
-from fpga.toolchain import OWNER, ROOT, TOOLCHAINS, command, recorded_version, tools_for
-
-STEP = re.compile(r"(\d+) of (\d+) steps")
-PR_SET_PDEATHSIG = 1
+from fpga.toolchain import ROOT, TOOLCHAINS, command, recorded_version, tools_for
+from fpga.workflow import drop_damaged, first_use_note, lock, snakemake
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,8 +59,8 @@ def parser() -> Parser:
                    help="a table of your own, as fpga/designs.toml")  # fmt: skip
     p.add_argument("--target-table", type=Path, default=HERE / "targets.toml", metavar="FILE",
                    help="a table of your own, as fpga/targets.toml")  # fmt: skip
-    p.add_argument("--executor", default="local", metavar="NAME",
-                   help="Snakemake executor plugin, such as slurm (default: local)")  # fmt: skip
+    p.add_argument("--profile", type=Path, metavar="DIR",
+                   help="Snakemake profile of a cluster, such as fpga/slurm/profile")  # fmt: skip
     return p
 
 
@@ -118,90 +111,6 @@ def print_list(args: argparse.Namespace) -> None:
           "yes" if t["quick"] else "no"] for t in targets.values()], left=2))  # fmt: skip
 
 
-def lock(folder: Path) -> IO[str]:
-    """Held until this process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise FlowError(folder, "another run is using it", "wait, or give --build DIR") from None
-    return file
-
-
-def drop_damaged(paths: list[Path]) -> None:
-    """A result that does not parse (a power cut, a meddling hand) is made anew."""
-    for path in paths:
-        try:
-            if path.exists():
-                json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            print(f"fpga: {path}: damaged; making it anew", file=sys.stderr)
-            path.unlink()
-
-
-class Progress:
-    """One line on a terminal; elsewhere a line every half minute."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.shown = self.start
-        self.terminal = sys.stderr.isatty()
-
-    def step(self, done: str, total: str) -> None:
-        now = time.monotonic()
-        if self.terminal or now - self.shown > 30 or done == total:
-            self.shown = now
-            end = "\n" if not self.terminal or done == total else "\r"
-            text = f"fpga: {done} of {total} steps, {now - self.start:.0f} s"
-            print(text, end=end, file=sys.stderr, flush=True)
-
-
-def snakemake(plan: Plan, plan_file: Path, jobs: int, executor: str) -> int:
-    """Runs the workflow; its whole output goes to snakemake.log."""
-    arguments = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(HERE / "Snakefile"),
-        "--directory", plan.build, "--config", f"plan={plan_file}", "--nocolor", "--nolock",
-        "--cores" if executor == "local" else "--jobs", str(jobs), "--executor", executor,
-        "--scheduler", "greedy", "--keep-going", "--rerun-incomplete",
-        "--rerun-triggers", "mtime", "params", "input",
-    ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    if executor == "local":
-        environment[OWNER] = str(os.getpid())
-    libc = ctypes.CDLL(None)
-    progress = Progress()
-    with (
-        (Path(plan.build) / "snakemake.log").open("w", buffering=1, encoding="utf-8") as log,
-        subprocess.Popen(
-            arguments,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 no threads
-        ) as process,
-    ):
-        for line in process.stdout or ():
-            log.write(line)
-            if line.startswith("fpga: "):
-                print(line, end="", file=sys.stderr)
-            elif match := STEP.match(line):
-                progress.step(match[1], match[2])
-    return process.returncode
-
-
-def first_use_note(plan: Plan, tools: list[str]) -> None:
-    fresh = [tool for tool in tools if not plan.tool_file(tool).exists()]
-    if plan.toolchain == "yowasp" and fresh:
-        print(
-            f"fpga: the first call of a YoWASP tool compiles it, once ({', '.join(fresh)}; "
-            "Yosys takes a minute or two)",
-            file=sys.stderr,
-        )
-
-
 def context(plan: Plan, tools: list[str], seconds: float) -> Row:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -217,17 +126,21 @@ def context(plan: Plan, tools: list[str], seconds: float) -> Row:
     }
 
 
-def verdict(runs: list[Row], fit: list[Row]) -> int:
+def verdict(plan: Plan, rows: list[Row]) -> int:
     """Prints a line a failed check; 2 for bad input or a failing machine, 1 for a failed check."""
-    failures = [row for row in runs + fit if row["status"] not in ("ok", "does_not_fit")]
+    failures = [row for row in rows if row["status"] not in ("ok", "does_not_fit", "not_run")]
     lines = {
         f"fpga: {row['design']} on {row['target']}: {row['reason']}; "
-        + ("mend the Verilog" if row["status"] == "synthesis_failed" else "see build/fpga")
+        + ("mend the Verilog" if row["status"] == "synthesis_failed" else f"see {plan.folder}")
         for row in failures
     }
     for line in sorted(lines):
         print(line, file=sys.stderr)
-    if any(row["status"] in ("synthesis_failed", "not_run") for row in failures):
+    lost = sum(row["status"] == "not_run" for row in rows)
+    if lost:
+        log = Path(plan.build) / "snakemake.log"
+        print(f"fpga: {lost} results: their jobs ended without one; see {log}", file=sys.stderr)
+    if lost or any(row["status"] == "synthesis_failed" for row in failures):
         return 2
     return 1 if failures else 0
 
@@ -239,13 +152,15 @@ def execute(args: argparse.Namespace) -> int:
         tools = tools_for({target["family"] for target in plan.targets.values()})
     for tool in tools:
         command(plan.toolchain, tool)
+    if args.profile and not (args.profile / "config.yaml").exists():
+        raise FlowError(f"profile {args.profile}", "no config.yaml there", "try fpga/slurm/profile")
     held = lock(Path(plan.build))
     start = time.monotonic()
-    drop_damaged(plan.result_files() + [plan.tool_file(tool) for tool in tools])
+    drop_damaged(plan.result_files() + plan.synth_rows() + list(map(plan.tool_file, tools)))
     plan_file = Path(plan.build) / "plan.json"
     plan.save(plan_file)
     first_use_note(plan, tools)
-    code = snakemake(plan, plan_file, args.jobs, args.executor)
+    code = snakemake(plan, plan_file, args.jobs, args.profile)
     held.close()
 
     sections: dict[str, list[Row]] = {}
@@ -253,8 +168,7 @@ def execute(args: argparse.Namespace) -> int:
         sections["runs"] = results.collect_runs(plan)
         sections["summary"] = results.summarize(sections["runs"])
     if plan.fit:
-        paths = [plan.fit_row(*pair) for pair in plan.pairs]
-        sections["fit"] = [read_json(path) for path in paths if path.exists()]
+        sections["fit"] = results.collect_fit(plan)
     if plan.asic and plan.asic_results().exists():
         sections["asic"] = read_json(plan.asic_results())
     output = args.output or Path(plan.build) / "results.json"
@@ -267,12 +181,8 @@ def execute(args: argparse.Namespace) -> int:
         from fpga.asic.table import render  # its packages are needed for standard cells alone
 
         print(render(sections["asic"]))
-    status = verdict(sections.get("runs", []), sections.get("fit", []))
-    if code != 0 and status == 0:
-        log = Path(plan.build) / "snakemake.log"
-        print(f"fpga: workflow: ended with status {code}; see {log}", file=sys.stderr)
-        return 2
-    return status
+    status = verdict(plan, sections.get("runs", []) + sections.get("fit", []))
+    return 2 if code else status
 
 
 def main() -> int:
@@ -283,7 +193,7 @@ def main() -> int:
             return 0
         return execute(args)
     except (FlowError, OSError) as error:
-        print(f"fpga: {error}", file=sys.stderr)
+        print(describe(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fpga: interrupted: nothing is lost; run again to go on", file=sys.stderr)

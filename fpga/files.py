@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,22 @@ class FlowError(Exception):
 
     def __init__(self, what: object, why: object, remedy: str) -> None:
         super().__init__(f"{what}: {why}; {remedy}")
+
+
+def describe(error: Exception) -> str:
+    """The error as one line for the user."""
+    if isinstance(error, OSError):
+        what, why = error.filename or "system", error.strerror or error
+        return f"fpga: {what}: {why}; check the path and the room on its disk"
+    return f"fpga: {error}"
+
+
+def run_job(main: Callable[[], None]) -> None:
+    """Runs a job of the workflow; what goes wrong is one line on stderr."""
+    try:
+        main()
+    except (FlowError, OSError) as error:
+        sys.exit(describe(error))
 
 
 def write_text(path: Path, text: str) -> None:

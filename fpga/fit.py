@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fpga.files import FlowError, read_json, write_json
+from fpga.files import FlowError, read_json, run_job, write_json
 from fpga.harness import link
 from fpga.plan import Plan
 from fpga.route import arguments, place_and_route
@@ -27,7 +27,7 @@ def capacity(few: Row, many: Row) -> int:
             room = SAMPLES[0] + int((available - start) / slope)
             most = room if most is None else min(most, room)
     if most is None:
-        raise ValueError("no cell's use grows with the array")
+        raise FlowError("array", "no cell's use grows with it", "report it")
     return max(0, most)
 
 
@@ -125,7 +125,10 @@ def main() -> None:
     }  # fmt: skip
     if synth["status"] == "ok":
         fit = Fit(plan, target, design)
-        row |= fit.result()
+        try:
+            row |= fit.result()
+        except ToolError as error:
+            row |= {"status": "failed", "reason": str(error)}
         row["attempts"] = [
             {key: attempt.get(key) for key in ("copies", "status", "reason", "fmax_mhz", "seconds")}
             for attempt in fit.attempts
@@ -134,7 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (FlowError, ToolError, OSError) as error:
-        sys.exit(f"fpga: {error}")
+    run_job(main)

@@ -56,6 +56,9 @@ class Plan:
     def synth_row(self, fabric: str, design: str) -> Path:
         return self.synth_folder(fabric, design) / "synth.json"
 
+    def synth_rows(self) -> list[Path]:
+        return [self.synth_row(self.targets[t]["fabric"], d) for t, d in self.pairs]
+
     def run_folder(self, target: str, design: str, seed: int) -> Path:
         return self.folder / "route" / target / design / str(seed)
 

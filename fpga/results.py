@@ -41,6 +41,21 @@ def collect_runs(plan: Plan) -> list[Row]:
     return rows
 
 
+def collect_fit(plan: Plan) -> list[Row]:
+    rows = []
+    for target, design in plan.pairs:
+        path = plan.fit_row(target, design)
+        if current(path, plan.synth_row(plan.targets[target]["fabric"], design)):
+            rows.append(read_json(path))
+        else:
+            keys = ("copies", "macs", "utilization", "limit", "fmax_mhz", "gmacs")
+            rows.append(
+                {"design": design, "target": target, "status": "not_run",
+                 "reason": "its job ended without a result", **dict.fromkeys(keys)}
+            )  # fmt: skip
+    return rows
+
+
 def summarize(runs: list[Row]) -> list[Row]:
     """A row a design and target: median and range over the seeds that routed.
 
@@ -92,16 +107,20 @@ def _text(value: Any) -> str:
 
 
 def table(header: list[str], rows: list[list[Any]], left: int) -> str:
-    """Aligned columns, the first `left` of them to the left."""
+    """Aligned columns: the first `left` of them and a status to the left, numbers to the right."""
     lines = [header] + [[_text(value) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
+            cell.ljust(width) if i < left or header[i] == "status" else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     )
+
+
+def status(row: Row) -> str:
+    return str(row["status"]) + (f": {row['reason']}" if row["reason"] else "")
 
 
 def summary_table(summary: list[Row]) -> str:
@@ -112,22 +131,22 @@ def summary_table(summary: list[Row]) -> str:
         spread = "-"
         if row["seeds"]:
             spread = f"[{row['fmax_mhz_min']:.1f}..{row['fmax_mhz_max']:.1f}]"
-        status = row["status"] + (f": {row['reason']}" if row["reason"] else "")
         rows.append(
             [row["target"], row["design"], row["precision"], *(row[cell] for cell in CELLS),
-             row["fmax_mhz_median"], spread, row["seeds"], status]
+             row["fmax_mhz_median"], spread, row["seeds"], status(row)]
         )  # fmt: skip
     text = table(header, rows, left=3)
     return text + "\nFmax is register to register, from nextpnr; pads are left out."
 
 
 def fit_table(fit: list[Row]) -> str:
-    header = ["target", "design", "copies", "MACs", "full", "limited by", "Fmax MHz", "GMAC/s"]
+    header = ["target", "design", "copies", "MACs", "full", "limited by", "Fmax MHz", "GMAC/s",
+              "status"]  # fmt: skip
     rows = [
         [row["target"], row["design"], row["copies"], row["macs"],
          None if row["utilization"] is None else f"{100 * row['utilization']:.0f}%",
          row["limit"], row["fmax_mhz"],
-         None if row["gmacs"] is None else f"{row['gmacs']:.2f}"]
+         None if row["gmacs"] is None else f"{row['gmacs']:.2f}", status(row)]
         for row in fit
     ]  # fmt: skip
     return table(header, rows, left=2)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fpga.files import FlowError, read_json, write_json
+from fpga.files import FlowError, read_json, run_job, write_json
 from fpga.plan import Plan
 from fpga.tables import Row
 from fpga.toolchain import ToolError, recorded_version, relative, run
@@ -111,7 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (FlowError, OSError) as error:
-        sys.exit(f"fpga: {error}")
+    run_job(main)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from fpga import netlist
-from fpga.files import FlowError, write_json, write_text
+from fpga.files import run_job, write_json, write_text
 from fpga.harness import link
 from fpga.plan import Plan
 from fpga.tables import Row, sources
@@ -64,7 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (FlowError, OSError) as error:
-        sys.exit(f"fpga: {error}")
+    run_job(main)

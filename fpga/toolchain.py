@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from fpga.files import FlowError, read_json, write_json
+from fpga.files import FlowError, read_json, run_job, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 YOSYS_TIMEOUT = 1800.0
@@ -181,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_job(main)

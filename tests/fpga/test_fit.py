@@ -2,6 +2,7 @@
 
 import pytest
 
+from fpga.files import FlowError
 from fpga.fit import RESOLUTION, capacity, search
 
 
@@ -36,5 +37,5 @@ def test_capacity_is_set_by_the_scarcest_cell() -> None:
 
 
 def test_capacity_without_growth_is_refused() -> None:
-    with pytest.raises(ValueError, match="grows"):
+    with pytest.raises(FlowError, match="grows"):
         capacity({"IO": [3, 40]}, {"IO": [3, 40]})
