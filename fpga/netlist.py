@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fpga.files import read_json
+from fpga.files import FlowError, read_json
 
 # Cells counted in each column. A carry cell of ECP5 fills two LUT sites and a distributed RAM
 # cell four, which is how they are charged to `lut`; a wide multiplexer joins LUTs and is free.
@@ -28,7 +28,10 @@ COLUMNS = {
 
 
 def read_module(path: Path, name: str) -> dict[str, Any]:
-    return dict(read_json(path)["modules"][name])
+    try:
+        return dict(read_json(path)["modules"][name])
+    except (KeyError, TypeError):
+        raise FlowError(path, f"no module {name} in it", "remove it and run again") from None
 
 
 def cells(module: dict[str, Any]) -> Counter[str]:

@@ -17,7 +17,10 @@ def script(design: Row, fabric: Row, out: Path) -> str:
         f"chparam -set {name} {value} {design['module']}\n"
         for name, value in design["parameters"].items()
     )
-    flags = " ".join(fabric["synth"] + fabric["no_dsp" if design["multiplier"] == "lut" else "dsp"])
+    # Where the design instantiates its DSP blocks none are inferred: synth_ice40 -dsp would take
+    # the instances for its own and drop their registers.
+    inferred = design["multiplier"] == "inferred"
+    flags = " ".join(fabric["synth"] + fabric["dsp" if inferred else "no_dsp"])
     # Its last step, check, would read a module again that instantiates an ECP5 DSP, undoing it all.
     return f"""\
 read_verilog {files}
