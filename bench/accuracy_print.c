@@ -86,15 +86,15 @@ static void print_errors(const struct layer_rows *rows, const json_t *report) {
         {0},
     };
     const struct layer_row *first = &rows->row[0];
-    printf("Network %s: difference from TensorFlow's float32 outputs, %zu images "
-           "(accumulated: for one image).\n"
-           "Each layer takes %s. Output int8: requantized by TensorFlow Lite's own parameters.\n",
+    printf("Network %s: difference from TensorFlow's float32 outputs, over %zu images.\n"
+           "Each layer takes %s.\n"
+           "Output int8 is requantized, with TensorFlow Lite's own parameters. Accumulated is for "
+           "one image.\n",
            first->network, first->images,
            first->isolated ? "TensorFlow's output of the layer before (isolated)"
-                           : "our own output of the layer before, same row (chained)");
+                           : "its own row's output of the layer before (chained)");
     if (strcmp(first->network, "seed") == 0)
-        printf("'report' is the course report's Table 1 and Figure 1, on its own weights and "
-               "image.\n");
+        printf("Report: the course report's Table 1 and Figure 1, on its own weights and image.\n");
     printf("\n");
     struct table *table = table_create(columns);
     for (size_t i = 0; i < rows->count && strcmp(rows->row[i].network, first->network) == 0; i++) {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import sqlite3
 import struct
 from pathlib import Path
 
@@ -82,6 +84,14 @@ def test_json_file_and_tables_together(network: Network, tmp_path: Path) -> None
     done = run("--data", network.write(), "--network", "seed", "--json", path)
     assert "SQNR" in done.stdout
     assert set(json.loads(path.read_text())) >= {"context", "layers", "networks"}
+
+
+def test_record_adds_to_a_history(network: Network, tmp_path: Path) -> None:
+    database = tmp_path / "history.db"
+    arguments = ("--data", network.write(), "--network", "seed", "--precision", "f32")
+    run(*arguments, "--record", database)
+    with contextlib.closing(sqlite3.connect(database)) as history:
+        assert history.execute("SELECT kind FROM run").fetchall() == [("accuracy",)]
 
 
 def idx(values: np.ndarray) -> bytes:
