@@ -1,6 +1,8 @@
 /** Which tiers this build has and this CPU runs. */
 #include "tier.h"
 
+#include <threads.h>
+
 #if defined(__x86_64__)
 #define NM_X86
 #include <cpuid.h>
@@ -55,12 +57,23 @@ static nm_features detect(void) { return (nm_features){0}; }
 
 #endif
 
+/** Found once: under a hypervisor each CPUID costs tens of microseconds. */
+static nm_features found;
+
+static void find(void) { found = detect(); }
+
+static nm_features features(void) {
+    static once_flag once = ONCE_FLAG_INIT;
+    call_once(&once, find);
+    return found;
+}
+
 #define NM_TIER_ROW(isa, table, needs) extern const nm_tier table;
 #include "tiers.inc"
 #undef NM_TIER_ROW
 
 const nm_tier *nm_tier_for(nm_isa isa) {
-    const nm_features f = detect();
+    const nm_features f = features();
     (void)f;
     const nm_tier *tier = NULL;
 #define NM_TIER_ROW(row, table, needs)                                                             \

@@ -76,29 +76,26 @@ INLINE size_t output_size(const nm_epilogue *e) {
 /** A tile's vectors; they are read in fours. */
 enum { TILE_VECTORS = NM_MAX_MR * NM_MAX_NR + 3 };
 
-/** Requantized bytes, four vectors at a time whatever pixels they belong to. */
+/** Requantized bytes, four vectors at a time whatever pixels they belong to. Where nr divides four,
+ *  those are whole pixels. */
 INLINE void store_tile_narrow(const nm_epilogue *e, size_t channel, size_t channels,
                               char *const *pixel, const vi *acc, int mr, int nr) {
     const int count = mr * nr;
+    const int piece = 4 % nr ? 1 : nr; /* vectors that are stored together */
     for (int first = 0; first < count; first += 4) {
         const float *scale[4];
         UNROLL for (int i = 0; i < 4; ++i) scale[i] = e->scale + channel + (first + i) % nr * VL;
-        const vc bytes = vc_in_order(requantize_narrow(acc + first, scale, e));
-        if (nr == 4) {
-            if (pixel[first / 4])
-                vc_store((uint8_t *)pixel[first / 4], bytes, channels);
-            continue;
-        }
-        uint8_t each[4][VL];
-        vc_store(each[0], bytes, sizeof each);
-        for (int i = first; i < first + 4 && i < count; ++i) {
-            const size_t c = (size_t)(i % nr) * VL;
-            if (!pixel[i / nr])
+        uint8_t bytes[4 * VL];
+        vc_store(bytes, vc_in_order(requantize_narrow(acc + first, scale, e)), sizeof bytes);
+        UNROLL for (int i = 0; i < 4; i += piece) {
+            const int at = first + i;
+            if (at >= count || !pixel[at / nr])
                 continue;
-            if (c + VL <= channels)
-                memcpy(pixel[i / nr] + c, each[i - first], VL);
+            const size_t c = (size_t)(at % nr) * VL, width = (size_t)piece * VL;
+            if (c + width <= channels)
+                memcpy(pixel[at / nr] + c, bytes + i * VL, width);
             else
-                memcpy(pixel[i / nr] + c, each[i - first], channels - c);
+                memcpy(pixel[at / nr] + c, bytes + i * VL, channels - c);
         }
     }
 }
