@@ -63,8 +63,8 @@ static const void *read_tensor(struct json_place place, const struct safetensors
         return NULL;
     if (tensor->type == type && tensor->count == count)
         return tensor->data;
-    error_set(error, "%s%s: the tensor is %s of %zu values, not %s of %zu; " REMEDY, place.path, key,
-         dtype_name(tensor->type), tensor->count, dtype_name(type), count);
+    error_set(error, "%s%s: the tensor is %s of %zu values, not %s of %zu; " REMEDY, place.path,
+              key, dtype_name(tensor->type), tensor->count, dtype_name(type), count);
     return NULL;
 }
 
