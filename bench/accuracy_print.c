@@ -34,11 +34,11 @@ static const struct layer_row *find_row(const struct layer_rows *rows, const str
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
-/** The course report's figures for a row; NULL where it has none. */
+/** The course report's figures for a row; NULL where it has none. Its layers were chained. */
 static const json_t *report_of(const json_t *report, const struct layer_row *row) {
     size_t i;
     const json_t *entry;
-    if (strcmp(row->network, "seed") != 0 || row->rounding != NONE)
+    if (strcmp(row->network, "seed") != 0 || row->rounding != NONE || row->isolated)
         return NULL;
     json_array_foreach(json_object_get(report, "layers"), i, entry) {
         const char *layer = json_string_value(json_object_get(entry, "layer"));
@@ -93,7 +93,7 @@ static void print_errors(const struct layer_rows *rows, const json_t *report) {
            first->network, first->images,
            first->isolated ? "TensorFlow's output of the layer before (isolated)"
                            : "its own row's output of the layer before (chained)");
-    if (strcmp(first->network, "seed") == 0)
+    if (strcmp(first->network, "seed") == 0 && !first->isolated)
         printf("Report: the course report's Table 1 and Figure 1, on its own weights and image.\n");
     printf("\n");
     struct table *table = table_create(columns);
