@@ -47,7 +47,9 @@ def parser() -> Parser:
                    help="jobs at a time (default: the processors)")  # fmt: skip
     p.add_argument("--toolchain", choices=TOOLCHAINS, default="yowasp",
                    help="yowasp: the pinned packages (default); native: what is on PATH")  # fmt: skip
-    p.add_argument("--quick", action="store_true", help="the MACs on the small targets only")
+    p.add_argument(
+        "--quick", action="store_true", help="the MACs on the small targets: some minutes"
+    )
     p.add_argument("--fit", action="store_true", help="grow arrays until the device is full")
     p.add_argument("--asic", action="store_true", help="standard cells: area, slack, power")
     p.add_argument("--list", action="store_true", help="list designs and targets, and stop")
@@ -64,32 +66,34 @@ def parser() -> Parser:
     return p
 
 
-def select(table: dict[str, Row], names: str | None, quick: bool, kind: str) -> list[Row]:
-    if names is not None:
-        return find(table, [name for name in names.split(",") if name], kind)
-    return [row for row in table.values() if row["quick"] or not quick]
+def select(table: dict[str, Row], names: str | None, kind: str) -> list[Row]:
+    if names is None:
+        return list(table.values())
+    return find(table, [name for name in names.split(",") if name], kind)
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
-    designs = select(load_designs(args.design_table), args.designs, args.quick, "design")
-    targets = select(load_targets(args.target_table), args.targets, args.quick, "target")
+    designs = select(load_designs(args.design_table), args.designs, "design")
+    targets = select(load_targets(args.target_table), args.targets, "target")
     alone = (args.fit or args.asic) and not args.quick
-    if args.fit and args.targets is None:
-        targets = [row for row in targets if row["quick"]]  # the large parts take hours
-    # A target without DSP blocks is left out for the designs that need them, unless asked for.
+    # A fit search on a large device takes hours, so those must be asked for; and a target without
+    # DSP blocks is left out for designs that need them, unless the design is asked for.
+    small = args.quick or (args.fit and args.targets is None)
     pairs = [
         [target["name"], design["name"]]
         for target in targets
         for design in designs
+        if not small or target["name"] in design["quick"]
         if args.designs or design["multiplier"] == "lut" or target["dsp"]
     ]
+    used = {name for pair in pairs for name in pair}
     if not pairs and not (args.asic and alone):
         raise FlowError("nothing to run", "no design for these targets", "see tools/fpga --list")
     return Plan(
         build=str(args.build.resolve()),
         toolchain=args.toolchain,
-        designs={row["name"]: row for row in designs},
-        targets={row["name"]: row for row in targets},
+        designs={row["name"]: row for row in designs if row["name"] in used},
+        targets={row["name"]: row for row in targets if row["name"] in used},
         pairs=pairs,
         seeds=args.seeds,
         route=not alone,
@@ -103,12 +107,12 @@ def print_list(args: argparse.Namespace) -> None:
     print(results.table(
         ["design", "precision", "multiplier", "MACs/cycle", "quick"],
         [[d["name"], d["precision"], d["multiplier"], d["macs_per_cycle"],
-          "yes" if d["quick"] else "no"] for d in designs.values()], left=3))  # fmt: skip
+          " ".join(d["quick"]) or "-"] for d in designs.values()], left=3))  # fmt: skip
     print()
     print(results.table(
-        ["target", "device", "LUT", "DSP", "MHz wanted", "quick"],
-        [[t["name"], t["device"], t["lut"], t["dsp"], t["frequency_mhz"],
-          "yes" if t["quick"] else "no"] for t in targets.values()], left=2))  # fmt: skip
+        ["target", "device", "LUT", "DSP", "MHz wanted"],
+        [[t["name"], t["device"], t["lut"], t["dsp"], t["frequency_mhz"]]
+         for t in targets.values()], left=2))  # fmt: skip
 
 
 def context(plan: Plan, tools: list[str], seconds: float) -> Row:

@@ -130,7 +130,10 @@ def main() -> None:
         except ToolError as error:
             row |= {"status": "failed", "reason": str(error)}
         row["attempts"] = [
-            {key: attempt.get(key) for key in ("copies", "status", "reason", "fmax_mhz", "seconds")}
+            {
+                key: attempt.get(key)
+                for key in ("copies", "status", "reason", "fmax_mhz", "cpu_seconds")
+            }
             for attempt in fit.attempts
         ]
     write_json(plan.fit_row(name, design_name), row)

@@ -66,7 +66,7 @@ class Plan:
         return self.run_folder(target, design, seed) / "run.json"
 
     def pack_row(self, target: str, design: str) -> Path:
-        return self.folder / "bitstream" / target / design / "bitstreams.json"
+        return self.folder / "bitstream" / target / design / "bitstream.json"
 
     def fit_folder(self, target: str, design: str) -> Path:
         return self.folder / "fit" / target / design

@@ -71,7 +71,7 @@ def place_and_route(
         "command": " ".join([tool, *command]),
     }  # fmt: skip
     try:
-        row["seconds"] = round(
+        row["cpu_seconds"] = round(
             run(plan.toolchain, tool, command, folder / "nextpnr.log", timeout), 1
         )
         return row | parse_report(report)

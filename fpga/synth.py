@@ -46,7 +46,7 @@ def synthesize(plan: Plan, design: Row, fabric: Row) -> Row:
     unchecked = folder / "design.part"
     write_text(folder / "design.ys", script(design, fabric, unchecked))
     try:
-        run_script(plan.toolchain, folder / "design.ys")
+        row["cpu_seconds"] = round(run_script(plan.toolchain, folder / "design.ys"), 1)
     except ToolError as error:
         return row | {"status": "synthesis_failed", "reason": str(error)}
     count = netlist.columns(netlist.read_module(unchecked, design["module"]), fabric["family"])

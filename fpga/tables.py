@@ -15,11 +15,11 @@ Row = dict[str, Any]
 FABRIC_KEYS = {"name": str, "family": str, "synth": list, "dsp": list, "no_dsp": list}
 TARGET_KEYS = {
     "name": str, "device": str, "fabric": str, "lut": int, "dsp": int,
-    "frequency_mhz": int, "nextpnr": list, "quick": bool,
+    "frequency_mhz": int, "nextpnr": list,
 }  # fmt: skip
 DESIGN_KEYS = {
     "name": str, "module": str, "parameters": dict, "precision": str,
-    "multiplier": str, "macs_per_cycle": int, "dsp": dict, "quick": bool,
+    "multiplier": str, "macs_per_cycle": int, "dsp": dict, "quick": list,
 }  # fmt: skip
 MULTIPLIERS = ("lut", "inferred", "dsp")
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -117,15 +118,20 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> int | None:
         return None
 
 
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(toolchain: str, tool: str, arguments: list[str], log: Path, timeout: float) -> float:
-    """Runs a tool from the checkout's root; seconds taken. Its output goes to `log`.
+    """Runs a tool from the checkout's root; its CPU seconds. Its output goes to `log`.
 
     ToolError when it refuses its input, FlowError when the machine is at fault.
     """
     if _owner_gone():
         sys.exit("fpga: killed")
     log.parent.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
+    start, before = time.monotonic(), _cpu_seconds()
     with log.open("w", encoding="utf-8") as file:
         code = _wait(
             subprocess.Popen(
@@ -140,7 +146,7 @@ def run(toolchain: str, tool: str, arguments: list[str], log: Path, timeout: flo
     if code is None:
         raise ToolError(f"{tool} did not end within {timeout:.0f} s")
     if code == 0:
-        return time.monotonic() - start
+        return _cpu_seconds() - before
     text = "".join(
         path.read_text(encoding="utf-8", errors="replace")
         for path in (log, log.with_suffix(".full.log"))

