@@ -270,8 +270,8 @@ int cmd_bench(int argc, const char **argv) {
         .precisions = {4, {NM_F32, NM_W8A8, NM_W4A8, NM_W4A4}},
         .isas = {1, {NM_ISA_AUTO}},
         .threads = {cpu_count() > 1 ? 2 : 1, {1, cpu_count()}},
-        .repetitions = 15,
-        .min_time = 0.01,
+        .repetitions = 21,
+        .min_time = 0.005,
         .batch = 1,
     };
     const struct cli cli = {
@@ -293,10 +293,10 @@ int cmd_bench(int argc, const char **argv) {
                  .max = 65536},
                 {"peers", CLI_CHOICES, &options.peers, "NAME,..",
                  "Other libraries beside ours: onednn, xnnpack", .choices = peer_names()},
-                {"repetitions", CLI_SIZE, &options.repetitions, "N", "Default 15", .min = 1,
+                {"repetitions", CLI_SIZE, &options.repetitions, "N", "Default 21", .min = 1,
                  .max = 10000},
                 {"min-time", CLI_NUMBER, &options.min_time, "SEC",
-                 "Least time of a repetition; default 0.01", .min = 1e-6, .max = 3600},
+                 "Least time of a repetition; default 0.005", .min = 1e-6, .max = 3600},
                 {"double-every", CLI_SIZE, &options.double_every, "N",
                  "Do every N-th run twice: a known slowdown of 1/N, to try an alarm out", .min = 1,
                  .max = 10000},

@@ -67,7 +67,7 @@ static bool read_sysfs(int index, struct cache *cache) {
     char *unit;
     const unsigned long size = strtoul(text[2], &unit, 10);
     *cache = (struct cache){
-        .level = atoi(text[0]),
+        .level = (int)strtol(text[0], NULL, 10),
         .type = "Unified",
         .bytes = size << (*unit == 'K'   ? 10
                           : *unit == 'M' ? 20
@@ -145,10 +145,11 @@ const char *cpu_model(void) {
 double cpu_mhz(void) {
     char text[64];
     read_line("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", text, sizeof text);
-    if (atof(text) > 0)
-        return atof(text) / 1000;
+    const double kilohertz = strtod(text, NULL);
+    if (kilohertz > 0)
+        return kilohertz / 1000;
     read_cpuinfo("cpu MHz", text, sizeof text);
-    return atof(text);
+    return strtod(text, NULL);
 }
 
 static json_t *caches_json(void) {

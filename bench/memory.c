@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void out_of_memory(void) {
     struct error error;
@@ -25,16 +26,17 @@ void *need_more(void *old, size_t count, size_t size) {
 }
 
 size_t memory_available(void) {
+    static const char key[] = "MemAvailable:";
     FILE *file = fopen("/proc/meminfo", "r");
     char line[128];
-    size_t kibibytes = SIZE_MAX >> 10;
-    while (file && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "MemAvailable: %zu kB", &kibibytes) == 1)
-            break;
+    size_t bytes = SIZE_MAX;
+    while (file && bytes == SIZE_MAX && fgets(line, sizeof line, file)) {
+        if (strncmp(line, key, sizeof key - 1) == 0)
+            bytes = strtoul(line + sizeof key - 1, NULL, 10) << 10;
     }
     if (file)
         fclose(file);
-    return kibibytes << 10;
+    return bytes;
 }
 
 char *need_format(const char *format, ...) {

@@ -93,7 +93,7 @@ static void release(struct output *output) {
 }
 
 bool output_commit(struct output *output, struct error *error) {
-    if (output->file == stdout)
+    if (!output->path && output->file == stdout)
         return fflush(stdout) == 0 || fail_errno(error, output->name, REMEDY);
     bool good = fflush(output->file) == 0 && !ferror(output->file);
     if (output->temporary)
