@@ -10,7 +10,8 @@ from fpga.files import FlowError, read_json, write_json
 
 
 def do_operands(args: argparse.Namespace) -> None:
-    operands.write(designs.find(args.design), args.folder, designs.OUTPUTS)
+    design = designs.find(args.design)
+    operands.write(design, args.folder, design.sums)
 
 
 def do_synth(args: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """conv1 of the seed network as a stream of operands: what the gate-level simulations are fed.
 
 Whole sums are taken, each over the 5x5x3 window of one output pixel in the order kernel row,
-kernel column, channel: output channel k of OUTPUTS at a pixel spread evenly over the images.
+kernel column, channel: another output channel each, at pixels spread evenly over the images.
 How reals become operands, by the design's `operands`:
 
 - `seed`: unsigned, per-tensor affine over the tensor's minimum and maximum, as the course report
@@ -66,11 +66,11 @@ def symmetric(weights: np.ndarray, highest: int) -> np.ndarray:
     return np.rint(w / scale).astype(np.int64)
 
 
-def windows(images: np.ndarray, weights: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Activations and weights of `outputs` sums, each a row of KERNEL*KERNEL*channels."""
+def windows(images: np.ndarray, weights: np.ndarray, sums: int) -> tuple[np.ndarray, np.ndarray]:
+    """Activations and weights of `sums` sums, each a row of KERNEL*KERNEL*channels."""
     count, height, width, _ = images.shape
     rows, columns = height - KERNEL + 1, width - KERNEL + 1
-    pixels = (np.arange(outputs) * count * rows * columns + rows * columns // 2) // outputs
+    pixels = (np.arange(sums) * count * rows * columns + rows * columns // 2) // sums
     a, b = [], []
     for k, pixel in enumerate(pixels):
         image, rest = divmod(int(pixel), rows * columns)
@@ -127,19 +127,19 @@ def float_stream(a: np.ndarray, b: np.ndarray) -> Stream:
     return Stream((*fields, (1, np.ones(a.size, int))), in_order(y), 32, a.size, "")
 
 
-def stream(design: Design, images: np.ndarray, weights: np.ndarray, outputs: int) -> Stream:
+def stream(design: Design, images: np.ndarray, weights: np.ndarray, sums: int) -> Stream:
     if design.operands == "float":
-        made = float_stream(*windows(images, weights, outputs))
+        made = float_stream(*windows(images, weights, sums))
     elif design.operands == "seed":
         highest = (1 << design.bits) - 1
-        pair = windows(affine(images, 0, highest), affine(weights, 0, highest), outputs)
+        pair = windows(affine(images, 0, highest), affine(weights, 0, highest), sums)
         made = integer_stream(design, *pair, result_bits=design.bits)
     else:
         top = (1 << (design.bits - 1)) - 1
-        pair = windows(affine(images, -top - 1, top), symmetric(weights, top), outputs)
+        pair = windows(affine(images, -top - 1, top), symmetric(weights, top), sums)
         made = integer_stream(design, *pair, result_bits=32)
     text = (
-        f"conv1 of the seed network: {outputs} sums of {KERNEL}x{KERNEL}x{images.shape[3]}, "
+        f"conv1 of the seed network: {sums} sums of {KERNEL}x{KERNEL}x{images.shape[3]}, "
         f"{design.operands} scheme, {design.bits} bits"
     )
     return Stream(made.fields, made.results, made.result_bits, made.macs, text)
@@ -154,9 +154,9 @@ def words(fields: tuple[tuple[int, np.ndarray], ...]) -> list[int]:
     return [int(word) for word in packed]
 
 
-def write(design: Design, folder: Path, outputs: int) -> None:
+def write(design: Design, folder: Path, sums: int) -> None:
     """Write operands.hex, results.hex and operands.json into the folder."""
-    made = stream(design, *conv1(), outputs)
+    made = stream(design, *conv1(), sums)
     lines = words(made.fields)
     write_text(folder / "operands.hex", "".join(f"{word:x}\n" for word in lines))
     digits = (made.result_bits + 3) // 4

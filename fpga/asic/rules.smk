@@ -31,11 +31,13 @@ rule cell_versions:
 
 
 rule cell_operands:
-    input: GOLDENS, cell_files("operands.py", "designs.toml", "designs.py")
+    input: GOLDENS, cell_files("operands.py")
     output:
         [CELLS / "{cell_design}" / name
          for name in ("operands.hex", "results.hex", "operands.json")],
-    params: folder=lambda w: CELLS / w.cell_design
+    params:
+        folder=lambda w: CELLS / w.cell_design,
+        feed=lambda w: str(CELL_DESIGNS[w.cell_design]),
     shell: f"{CELL_JOB} operands {{wildcards.cell_design}} {{params.folder}}"
 
 
