@@ -31,6 +31,11 @@ class Design:
         return str(self.row["module"])
 
     @property
+    def feed(self) -> str:
+        """What its operands depend on."""
+        return f"{self.operands} {self.lanes} {self.bits} {self.sums}"
+
+    @property
     def sources(self) -> list[Path]:
         return sources(self.row, "generic")
 

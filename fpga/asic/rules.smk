@@ -37,7 +37,7 @@ rule cell_operands:
          for name in ("operands.hex", "results.hex", "operands.json")],
     params:
         folder=lambda w: CELLS / w.cell_design,
-        feed=lambda w: str(CELL_DESIGNS[w.cell_design]),
+        feed=lambda w: CELL_DESIGNS[w.cell_design].feed,
     shell: f"{CELL_JOB} operands {{wildcards.cell_design}} {{params.folder}}"
 
 

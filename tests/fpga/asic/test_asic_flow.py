@@ -166,6 +166,12 @@ def test_a_verilog_error_names_file_and_line(tmp_path):
         tools.run(yosys, tmp_path, "synth.log", own_log=True)
 
 
+def test_a_missing_tool_names_its_package(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FlowError, match="sta: not found on PATH; apt-get install opensta"):
+        tools.check()
+
+
 def test_unknown_design_lists_the_known():
     with pytest.raises(FlowError, match="design mac_s9: unknown; known: mac_seed_32, "):
         designs.find("mac_s9")
