@@ -16,15 +16,16 @@ static const char notes[] =
     "build), 'best' (the best build of each benchmark), a results file, or a comma list of these.\n"
     "Without DB, both are results files. Exit status 1 when a row is slower or worse.\n"
     "\n"
-    "A run counts by its fastest repetition: what disturbs only ever adds time. Rows of one "
-    "thread\n"
-    "are compared by CPU time, which leaves out what other programs took; '--metric real_time'\n"
-    "takes the wall clock. The ratio new/base (Hodges-Lehmann) has a 99% confidence interval; p "
-    "is\n"
-    "of the Mann-Whitney U test, adjusted over all rows (Benjamini-Hochberg). With fewer than 5\n"
-    "runs on a side the repetitions are compared. There, and where the sides' runs do not take\n"
-    "turns, the noise between runs is added: as learnt from the history, or 2%. 'same' needs the\n"
-    "whole interval within the threshold. Accuracy and hardware rows are compared exactly.\n";
+    "A run counts by the lower quartile of its repetitions: what disturbs mostly adds time. Rows "
+    "of\n"
+    "one thread are compared by CPU time, which leaves out what other programs took; '--metric\n"
+    "real_time' takes the wall clock. The ratio new/base (Hodges-Lehmann) has a 99% confidence\n"
+    "interval; p is of the Mann-Whitney U test, adjusted over all rows (Benjamini-Hochberg). With\n"
+    "fewer than 5 runs on a side the repetitions are compared. There, and where the sides' runs "
+    "do\n"
+    "not take turns, noise between runs is added: what the history shows, else 2%, and no less\n"
+    "than the repetitions lie apart. 'same' needs the whole interval within the threshold.\n"
+    "Accuracy and hardware rows are compared exactly.\n";
 
 struct request {
     const char *db, *selector[2];
@@ -38,9 +39,9 @@ static const char *reason(const struct comparison *row, char text[96]) {
     if (!isfinite(row->ratio) || isnan(row->p))
         return text;
     const char *unit = row->by_run ? "runs" : "repetitions";
-    if (row->noise > 0)
-        snprintf(text, 96, "%s; noise between runs %.1f%% %s", unit, 100 * row->noise,
-                 row->noise_learnt ? "learnt" : "assumed");
+    if (row->noise_source != NOISE_NONE)
+        snprintf(text, 96, "%s; noise between runs %.1f%%, %s", unit, 100 * row->noise,
+                 noise_source_name(row->noise_source));
     else
         snprintf(text, 96, "%s", unit);
     return text;
@@ -128,7 +129,7 @@ static json_t *side_json(const struct comparison_row *row, int side) {
 static json_t *row_json(const struct comparison_row *row) {
     const struct comparison *c = &row->comparison;
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?, s:b, s:o, s:b, s:s}",
+        "{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?, s:b, s:o, s:s?, s:s}",
         "name", row->name, "metric", row->metric, "unit", row->unit, "higher_is_better",
         row->higher_is_better, "exact", row->exact, "base", side_json(row, 0), "new",
         side_json(row, 1), "ratio", json_figure(c->ratio), "ratio_low", json_figure(c->low),
@@ -137,8 +138,8 @@ static json_t *row_json(const struct comparison_row *row) {
         isnan(c->p) ? NULL
         : c->by_run ? "run"
                     : "repetition",
-        "interleaved", c->interleaved, "noise", json_figure(c->noise), "noise_learnt",
-        c->noise_learnt, "verdict", verdict_name(c->verdict, row->exact));
+        "interleaved", c->interleaved, "noise", json_figure(c->noise), "noise_source",
+        noise_source_name(c->noise_source), "verdict", verdict_name(c->verdict, row->exact));
 }
 
 static json_t *rows_json(const struct request *request, const struct comparison_rows *rows) {

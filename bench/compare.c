@@ -11,6 +11,11 @@
 const double compare_confidence = 0.99, compare_false_discovery = 0.01,
              compare_assumed_noise = 0.02;
 
+const char *noise_source_name(enum noise_source source) {
+    static const char *const names[] = {NULL, "given", "assumed", "history", "repetitions"};
+    return names[source];
+}
+
 static const double equal_within = 1e-12; // of exact values that went through decimal text
 
 const char *verdict_name(enum verdict verdict, bool exact) {
@@ -158,6 +163,43 @@ static double *units_of(const struct benchmark *benchmark, int side, bool by_run
     return units;
 }
 
+/** How far above its fastest repetition a side's typical one lies, relative: the trace of what else
+ *  the machine did, which will not have been the same in another run. */
+static double disturbance(const struct benchmark *benchmark, int side) {
+    double *excess = need(benchmark->count, sizeof *excess);
+    size_t count = 0;
+    for (size_t i = 0; i < benchmark->count; i++) {
+        const struct observed *run = &benchmark->run[i];
+        if (run->side == side)
+            excess[count++] = run->median / run->fastest - 1;
+    }
+    const double typical = stats_of(excess, count).median;
+    free(excess);
+    return typical;
+}
+
+static bool find_noise(struct history *history, const struct benchmark *benchmark, double given,
+                       struct comparison *row, struct error *error) {
+    row->noise = given;
+    row->noise_source = NOISE_GIVEN;
+    if (!isnan(given))
+        return true;
+    if (!noise_learn(history, benchmark->name, benchmark->metric, newest(benchmark, 1)->machine,
+                     &row->noise, error))
+        return false;
+    row->noise_source = NOISE_HISTORY;
+    if (isnan(row->noise)) {
+        row->noise = compare_assumed_noise;
+        row->noise_source = NOISE_ASSUMED;
+    }
+    const double apart = fmax(disturbance(benchmark, 0), disturbance(benchmark, 1));
+    if (apart > row->noise) {
+        row->noise = apart;
+        row->noise_source = NOISE_REPETITIONS;
+    }
+    return true;
+}
+
 /** Adds the noise between runs, as if each side were one run, to interval and p value. */
 static void add_noise(struct comparison *row, struct shift *shift) {
     const double z = normal_quantile((1 + compare_confidence) / 2);
@@ -186,13 +228,7 @@ static bool compare_timed(struct history *history, const struct benchmark *bench
     free(new);
     bool good = true;
     if (!row->by_run || !row->interleaved) {
-        row->noise = options->noise;
-        if (isnan(row->noise))
-            good = noise_learn(history, benchmark->name, benchmark->metric,
-                               newest(benchmark, 1)->machine, &row->noise, error);
-        row->noise_learnt = isnan(options->noise) && !isnan(row->noise);
-        if (isnan(row->noise))
-            row->noise = compare_assumed_noise;
+        good = find_noise(history, benchmark, options->noise, row, error);
         if (row->noise > 0)
             add_noise(row, &shift);
     }

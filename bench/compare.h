@@ -24,6 +24,18 @@ struct side {
     double median; /**< of the runs' medians; likewise */
 };
 
+/** Where the noise between runs is known from. */
+enum noise_source {
+    NOISE_NONE, /**< the runs themselves show it */
+    NOISE_GIVEN,
+    NOISE_ASSUMED,
+    NOISE_HISTORY,
+    NOISE_REPETITIONS, /**< how far a run's own repetitions lie apart, where that is more */
+};
+
+/** "given", "assumed", "history", "repetitions"; NULL for none. */
+const char *noise_source_name(enum noise_source source);
+
 struct comparison {
     struct side side[2]; /**< base, new */
     double ratio;        /**< new / base; NaN where there is none (one side only, base 0) */
@@ -33,9 +45,9 @@ struct comparison {
     double p_adjusted;   /**< for all rows that are judged together */
     bool by_run;         /**< the unit is a run's level; else a repetition */
     bool interleaved;    /**< the sides' runs take turns */
-    double noise;      /**< between runs, relative standard deviation that was allowed for; 0 where
-                            the runs themselves show it */
-    bool noise_learnt; /**< from the history; else given or assumed */
+    double noise; /**< between runs, relative standard deviation that was allowed for; 0 where
+                       the runs themselves show it */
+    enum noise_source noise_source;
     enum verdict verdict;
 };
 

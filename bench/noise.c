@@ -1,6 +1,7 @@
 #include "noise.h"
 #include "memory.h"
 #include "stats.h"
+#include "stats_rank.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static void add_point(struct points *points, const char *build, double *values, 
     points->point = need_more(points->point, points->count + 1, sizeof *points->point);
     points->point[points->count++] = (struct point){
         .build = need_format("%s", build),
-        .level = log(stats_of(values, count).min),
+        .level = log(lower_quartile(values, count)),
     };
 }
 

@@ -1,6 +1,7 @@
 #include "observed.h"
 #include "memory.h"
 #include "stats.h"
+#include "stats_rank.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,8 @@ static bool finish(struct benchmark *benchmark, benchmark_visitor *visit, void *
         struct observed *run = &benchmark->run[i];
         const struct stats stats = stats_of(run->value, run->count);
         run->median = stats.median;
-        run->level = benchmark->exact ? stats.median : stats.min;
+        run->fastest = stats.min;
+        run->level = benchmark->exact ? stats.median : lower_quartile(run->value, run->count);
     }
     const bool good = benchmark->count == 0 || visit(context, benchmark, error);
     clear(benchmark);

@@ -14,8 +14,8 @@ struct observed {
     size_t count;
     int64_t *position; /**< repetition or seed */
     double *value;
-    double level; /**< what the run says: its fastest repetition, or the median of exact values */
-    double median;
+    double level; /**< what the run says: lower quartile of times, median of exact values */
+    double median, fastest;
 };
 
 /** One measured quantity, its runs in order of time. */

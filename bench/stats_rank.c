@@ -4,12 +4,25 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { EXACT_LIMIT = 50 };
 
 static int compare_doubles(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+double lower_quartile(const double *values, size_t n) {
+    double *sorted = need(n, sizeof *sorted);
+    memcpy(sorted, values, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_doubles);
+    const double place = 0.25 * (double)(n - 1);
+    const size_t below = (size_t)place;
+    const double above = sorted[below + 1 < n ? below + 1 : below];
+    const double quartile = sorted[below] + (place - (double)below) * (above - sorted[below]);
+    free(sorted);
+    return quartile;
 }
 
 double normal_quantile(double p) {

@@ -39,6 +39,9 @@ struct shift hodges_lehmann(double *x, size_t m, double *y, size_t n, double con
  */
 void benjamini_hochberg(double *p, size_t n);
 
+/** A quarter of the values lie below; between two of them by linear interpolation. n >= 1. */
+double lower_quartile(const double *values, size_t n);
+
 /** Quantile of the standard normal distribution, 0 < p < 1, to 1e-12. */
 double normal_quantile(double p);
 

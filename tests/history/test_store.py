@@ -66,7 +66,7 @@ def test_an_older_schema_is_brought_up_to_date(narrowmac: Program, older: Path) 
 def test_an_older_schema_is_read_without_being_changed(narrowmac: Program, older: Path) -> None:
     before = older.read_bytes()
     shown = narrowmac.json("history", older)
-    assert shown["benchmarks"][0]["points"][0]["level"] == 1000
+    assert shown["benchmarks"][0]["points"][0]["level"] == 1250
     assert older.read_bytes() == before
     assert list(narrowmac.folder.glob("old.db-*")) == []
 
