@@ -94,25 +94,9 @@ static void destroy(void *opaque) {
 }
 
 /** Sign of a position in the output's axis sum: y0 = a + b + c, y1 = a - b + d. */
-static int output_sign(const nm_winograd_axis *axis, size_t position, int output) {
+static int output_sign(const nm_winograd_axis *axis, size_t position, size_t output) {
     static const int sign[2][4] = {{1, 1, 1, 0}, {1, -1, 0, 1}};
-    int phase = 0;
-    while (position >= axis->phase[phase])
-        position -= axis->phase[phase++];
-    return sign[output][phase];
-}
-
-/** Positions in order of execution: phases of rows, within them phases of columns. Entry i is row
- *  position << 8 | column position. */
-static void execution_order(const winograd_plan *plan, uint16_t *order) {
-    size_t count = 0, row0 = 0;
-    for (int i = 0; i < 4; row0 += plan->rows->phase[i++]) {
-        size_t column0 = 0;
-        for (int j = 0; j < 4; column0 += plan->columns->phase[j++])
-            for (size_t p = row0; p < row0 + plan->rows->phase[i]; ++p)
-                for (size_t q = column0; q < column0 + plan->columns->phase[j]; ++q)
-                    order[count++] = (uint16_t)(p << 8 | q);
-    }
+    return sign[output][axis->phase_of[position]];
 }
 
 /** sum[c] += factor * filter[c]. */
@@ -141,19 +125,18 @@ static void transform_filter(const nm_conv *conv, const nm_winograd_position *ro
 
 /** What packing needs beside the plan. */
 typedef struct packer {
-    uint16_t order[NM_WINOGRAD_MAX_POSITIONS * NM_WINOGRAD_MAX_POSITIONS];
     int8_t *values; /* the weights, a byte each */
     int8_t *rows;   /* [lane][steps * step] filters of a panel at one position */
     int16_t *sum;   /* [in_channels] */
 } packer;
 
-/** Packs a panel's filters at the order's entry `at`, and takes what the transforms' bias adds at
- * it off the outputs' starts. */
-static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t at,
-                          packer *k) {
+/** Packs a panel's filters at one position, and takes what the transforms' bias adds there off the
+ *  outputs' starts. */
+static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t row,
+                          size_t column, packer *k) {
     const nm_tier *tier = conv->tier;
     const size_t step = tier->step, row_bytes = plan->steps * step;
-    const size_t row = k->order[at] >> 8, column = k->order[at] & 255;
+    const size_t at = nm_winograd_order(plan->rows, plan->columns, row, column);
     for (size_t lane = 0; lane < p->channels; ++lane) {
         int8_t *const filter = k->rows + lane * row_bytes;
         transform_filter(conv, &plan->rows->position[row], &plan->columns->position[column],
@@ -163,8 +146,8 @@ static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel 
             total += filter[c];
         for (size_t i = 0; i < 4; ++i)
             plan->start[p->start + i * p->nr * tier->lanes + lane] -=
-                tier->winograd_bias * total * output_sign(plan->rows, row, (int)i / 2) *
-                output_sign(plan->columns, column, (int)i % 2);
+                tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
+                output_sign(plan->columns, column, i % 2);
     }
     int8_t *out = plan->weights + p->weights + at * plan->steps * p->nr * tier->lanes * step;
     for (size_t s = 0; s < plan->steps; ++s, out += p->nr * tier->lanes * step) {
@@ -204,12 +187,12 @@ static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
     };
     const bool ok = k.values && k.rows && k.sum;
     if (ok) {
-        execution_order(plan, k.order);
         nm_unpack_int4(weights, count, NM_INT4, k.values);
         for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
             start_panel(conv, plan, p, &k, bias);
-            for (size_t at = 0; at < plan->positions; ++at)
-                pack_position(conv, plan, p, at, &k);
+            for (size_t row = 0; row < plan->rows->positions; ++row)
+                for (size_t column = 0; column < plan->columns->positions; ++column)
+                    pack_position(conv, plan, p, row, column, &k);
         }
     }
     free(k.values);

@@ -27,12 +27,16 @@ typedef struct nm_winograd_position {
 typedef struct nm_winograd_axis {
     size_t positions;
     uint8_t phase[4]; /**< positions of each phase */
+    uint8_t first[4]; /**< of them, the first */
+    uint8_t phase_of[NM_WINOGRAD_MAX_POSITIONS];
     nm_winograd_position position[NM_WINOGRAD_MAX_POSITIONS];
 } nm_winograd_axis;
 
 static const nm_winograd_axis nm_winograd_3 = {
     .positions = 4,
     .phase = {1, 1, 1, 1},
+    .first = {0, 1, 2, 3},
+    .phase_of = {0, 1, 2, 3},
     .position =
         {
             {1, 2, +1, {1, 1, 1}},
@@ -45,6 +49,8 @@ static const nm_winograd_axis nm_winograd_3 = {
 static const nm_winograd_axis nm_winograd_5 = {
     .positions = 7,
     .phase = {2, 1, 2, 2},
+    .first = {0, 2, 3, 5},
+    .phase_of = {0, 0, 1, 2, 2, 3, 3},
     .position =
         {
             {1, 2, +1, {1, 1, 1, 0, 0}},
@@ -56,5 +62,14 @@ static const nm_winograd_axis nm_winograd_5 = {
             {5, 4, -1, {0, 0, 0, 0, 2}},
         },
 };
+
+/** Place of position (p, q) in the order of execution: phase by phase of rows, in them phase by
+ * phase of columns. */
+static inline size_t nm_winograd_order(const nm_winograd_axis *rows,
+                                       const nm_winograd_axis *columns, size_t p, size_t q) {
+    const size_t i = rows->phase_of[p], j = columns->phase_of[q];
+    return rows->first[i] * columns->positions + rows->phase[i] * columns->first[j] +
+           (p - rows->first[i]) * columns->phase[j] + (q - columns->first[j]);
+}
 
 #endif

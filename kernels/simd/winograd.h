@@ -128,17 +128,13 @@ INLINE void winograd_patch(const nm_winograd_patch *patch, char *output,
             UNROLL for (size_t p = 0; p < rows->positions; ++p) half[p][j] =
                 winograd_position(x, &rows->position[p]);
         }
-        char *out = output + c * sizeof(act_t);
-        size_t row0 = 0;
-        for (int i = 0; i < 4; row0 += rows->phase[i++]) {
-            size_t column0 = 0;
-            for (int j = 0; j < 4; column0 += columns->phase[j++])
-                for (size_t p = row0; p < row0 + rows->phase[i]; ++p)
-                    for (size_t q = column0; q < column0 + columns->phase[j]; ++q) {
-                        const va y = winograd_position(half[p], &columns->position[q]);
-                        va_store((act_t *)out, va_add(y, va_set1(WINOGRAD_BIAS)), n);
-                        out += patch->position_bytes;
-                    }
+        UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+            UNROLL for (size_t q = 0; q < columns->positions; ++q) {
+                const va y = va_add(winograd_position(half[p], &columns->position[q]),
+                                    va_set1(WINOGRAD_BIAS));
+                const size_t at = nm_winograd_order(rows, columns, p, q);
+                va_store((act_t *)(output + (ptrdiff_t)at * patch->position_bytes) + c, y, n);
+            }
         }
     }
 }
