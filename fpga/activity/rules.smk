@@ -11,7 +11,7 @@ rule fabric_activity:
         CELLS / "{cell_design}" / "operands.hex",
         [HERE / name for name in ("activity/measure.py", "synth.py", "asic/simulate.py",
                                   "asic/activity.py", "asic/testbench.v")],
-        P.tool_file("yosys"),
+        CELLS / "versions.json",
     output: ACTIVITY / "{activity_target}" / "{cell_design}" / "activity.json"
     params:
         folder=lambda w: ACTIVITY / w.activity_target / w.cell_design,

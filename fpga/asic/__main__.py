@@ -41,6 +41,7 @@ def do_rows(args: argparse.Namespace) -> None:
 
 
 def do_versions(args: argparse.Namespace) -> None:
+    tools.check()
     write_json(args.file, tools.versions(args.toolchain))
 
 

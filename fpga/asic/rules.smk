@@ -23,6 +23,7 @@ wildcard_constraints:
     mapping="|".join(MAPPINGS),
 
 
+# A tool or library that is missing stops everything here, with the command that installs it.
 rule cell_versions:
     input: P.tool_file("yosys"), cell_files("tools.py")
     output: CELLS / "versions.json"
@@ -45,7 +46,7 @@ rule cell_synth:
     input:
         lambda w: CELL_DESIGNS[w.cell_design].sources,
         cell_files("synth.py", "library.py", "map.constr"),
-        P.tool_file("yosys"),
+        CELLS / "versions.json",
     output:
         [CELLS / "{cell_design}" / "{mapping}" / name
          for name in ("netlist.v", "netlist.json", "size.json")],
@@ -60,7 +61,6 @@ rule cell_synth:
 rule cell_timing:
     input:
         CELLS / "{cell_design}" / "{mapping}" / "netlist.v",
-        CELLS / "versions.json",
         cell_files("timing.py", "sta.tcl"),
     output: [CELLS / "{cell_design}" / "{mapping}" / name for name in ("timing.json", "delays.sdf")]
     params: folder=lambda w: CELLS / w.cell_design / w.mapping
