@@ -7,6 +7,7 @@ calls any row faster or slower; a find is one of A with B, 5% slower, that ends 
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import tempfile
@@ -79,7 +80,7 @@ class Experiment:
         """All runs of one, then all of the other."""
         tally = Tally()
         windows = list(self.windows())
-        for first, second in zip(windows, windows[1:], strict=False):
+        for first, second in itertools.pairwise(windows):
             tally.add(self.compare(self.files("a", first), self.files(side, second)))
         return tally
 
