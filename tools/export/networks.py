@@ -127,6 +127,14 @@ def trained_tensors(network: Network, model: tf.keras.Model) -> Tensors:
     return tensors
 
 
+def set_tensors(network: Network, model: tf.keras.Model, tensors: Tensors) -> None:
+    """Give a model the weights that `trained_tensors` took from one like it."""
+    for layer in network.of_op("conv2d", "dense"):
+        kernel, bias = (tensors[f"{layer['name']}/{part}"] for part in ("weights", "bias"))
+        to_keras = (1, 2, 3, 0) if layer["op"] == "conv2d" else (1, 0)
+        model.get_layer(layer["name"]).set_weights([kernel.transpose(to_keras), bias])
+
+
 def infer(network: Network, weights: Tensors, x: tf.Tensor) -> dict[str, tf.Tensor]:
     """Every layer's output, after its activation, by TensorFlow's float32 operators."""
     outputs: dict[str, tf.Tensor] = {}

@@ -24,7 +24,7 @@ from networks import SEED, keras_layers, trained_tensors
 
 REDUCTIONS = (1, 2, 3)
 CROPS_PER_BATCH = 8
-WEIGHT_DECAY = 1e-4
+WEIGHT_DECAY = 1e-5
 
 
 def four_turns(crop: np.ndarray) -> np.ndarray:
