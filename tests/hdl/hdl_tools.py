@@ -268,11 +268,9 @@ def yosys(script: str, folder: Path) -> None:
     path = folder / "script.ys"
     path.write_text(script)
     try:
-        toolchain.run(
-            "yowasp", "yosys", ["-q", "-s", relative(path)], folder / "yosys.log", TIMEOUT
-        )
+        toolchain.run_script("yowasp", path)
     except (FlowError, toolchain.ToolError) as error:
-        tail = (folder / "yosys.log").read_text().splitlines()[-25:]
+        tail = path.with_suffix(".full.log").read_text().splitlines()[-25:]
         pytest.fail(f"{error}\n" + "\n".join(tail), pytrace=False)
 
 
