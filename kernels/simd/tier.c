@@ -7,10 +7,24 @@
 
 #include <string.h>
 
+/* A tile's loops must be inlined with constant bounds and unrolled, or its accumulators stay in
+ * memory: slow, but right, which is all that a sanitizer asks, and its instrumented copies of every
+ * tile would take minutes to compile. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define NM_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NM_SANITIZED
+#endif
+#if defined(NM_SANITIZED)
+#define INLINE static inline
+#define UNROLL
+#elif defined(__clang__)
 #define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
+#define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
