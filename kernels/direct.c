@@ -40,9 +40,10 @@ typedef struct direct_plan {
     nm_stage stage;
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t segments, segment_length, steps;
-    ptrdiff_t *segment; /* byte offsets for the tiles */
-    ptrdiff_t *window;  /* gathering: byte offsets of the taps ... */
-    size_t taps;        /* ... each of group_in activations */
+    size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
+    ptrdiff_t *segment;   /* byte offsets for the tiles */
+    ptrdiff_t *window;    /* gathering: byte offsets of the taps ... */
+    size_t taps;          /* ... each of group_in activations */
 
     void *weights;
     void *bias;
@@ -81,6 +82,10 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
         plan->segment_length = d->group_size;
     plan->segments = nm_ceil_div(conv->reduction, plan->segment_length);
     plan->steps = nm_ceil_div(plan->segment_length, step);
+
+    /* A row of zeros adds nothing; only whole rows are worth the trouble. */
+    const bool zeros = !plan->is_int || nm_staged_zero(conv) == 0;
+    plan->skip_segments = zeros && !d->group_size ? plan->segments / d->kernel_height : 0;
 
     const bool over_read = !plan->gather && plan->segment_length % step;
     plan->stage = nm_stage_plan(conv, over_read, 0, 0);
@@ -389,6 +394,25 @@ static const char *panel_weights(const nm_conv *conv, const direct_plan *plan, c
     return scratch;
 }
 
+/** Leaves out the kernel rows that lie in the padding above or below output row oh. */
+static void skip_padding(const nm_conv *conv, const direct_plan *plan, const panel *p, size_t oh,
+                         nm_tile *tile) {
+    const nm_conv_desc *d = &conv->desc;
+    const nm_tier *tier = conv->tier;
+    const size_t top = oh * d->stride[0], above = d->padding[0], dilation = d->dilation[0];
+    const size_t first = top < above ? nm_ceil_div(above - top, dilation) : 0;
+    const size_t below = above + d->in_height; /* first padded row below, counted like top */
+    size_t end = top < below ? nm_ceil_div(below - top, dilation) : 0;
+    end = end < d->kernel_height ? end : d->kernel_height;
+    const size_t skipped = first < end ? first * plan->skip_segments : 0;
+    const size_t weight_size = !plan->is_int ? sizeof(float) : plan->expand ? tier->wt_size : 1;
+    const size_t step = plan->is_int ? tier->step : 1;
+    tile->segment += skipped;
+    tile->segments = first < end ? (end - first) * plan->skip_segments : 0;
+    tile->weights = (const char *)tile->weights +
+                    skipped * plan->steps * p->nr * tier->lanes * step * weight_size;
+}
+
 /** Hands a tile to the microkernel of its kind and size. */
 static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *p, nm_tile *tile,
                      size_t mr, char *gathered) {
@@ -448,6 +472,8 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .channels = p->channels,
             .epilogue = &conv->epilogue,
         };
+        if (plan->skip_segments && plan->rows > 1)
+            skip_padding(conv, plan, p, oh, &tile);
         run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }
