@@ -64,7 +64,8 @@ module line_buffer #(
       if (release_i) begin
         top_addr_q <= (top_addr_q == LastTop) ? {AddrWidth{1'b0}} : top_addr_q + RowStep;
       end
-      fill_q <= fill_q + {{(FillWidth - 1) {1'b0}}, row_done} - {{(FillWidth - 1) {1'b0}}, release_i};
+      fill_q <= fill_q + {{(FillWidth - 1) {1'b0}}, row_done}
+              - {{(FillWidth - 1) {1'b0}}, release_i};
     end
   end
 

@@ -1,8 +1,9 @@
 // y_o = a_i * b_i + c_i in IEEE 754 binary32: the product is rounded, then the sum, to nearest
 // even, as C computes it without contraction. Latency 11, one a cycle.
 //
-// To accumulate, feed y_o back into c_i: eleven interleaved sums keep the pipeline full. Subnormals,
-// infinities and signed zeros are IEEE 754's; every NaN result is the canonical quiet one.
+// To accumulate, feed y_o back into c_i: eleven interleaved sums keep the pipeline full.
+// Subnormals, infinities and signed zeros are IEEE 754's; every NaN result is the canonical quiet
+// one.
 
 `default_nettype none
 

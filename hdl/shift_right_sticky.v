@@ -1,4 +1,4 @@
-// Right shift by 0..2^Levels-1, filling with fill_i, whose lowest bit is also set if any set bit was
+// Right shift by 0..2^Levels-1, filling with fill_i; the lowest bit is also set if any set bit was
 // shifted out, so that a later rounding sees that the value is not exact. Combinational.
 
 `default_nettype none

@@ -1,5 +1,5 @@
-// All four products of two int4 by two int4: product 2j+i (8 bits, product 0 lowest) = lane i of a_i
-// * lane j of b_i, three cycles later. Portable: four multipliers.
+// All four products of two int4 by two int4: product 2j+i (8 bits, product 0 lowest) = lane i of
+// a_i * lane j of b_i, three cycles later. Portable: four multipliers.
 
 `default_nettype none
 

@@ -152,10 +152,10 @@ Layer float_layer(const std::string &dir, size_t frames) {
 
     Layer layer;
     layer.frames = frames;
-    const auto in = nm_qparams_choose(NM_SCHEME_PER_CHANNEL, input.data(), input.size(), kActMin,
-                                      kActMax);
-    const auto out = nm_qparams_choose(NM_SCHEME_PER_CHANNEL, output.data(), output.size(),
-                                       kOutMin, kOutMax);
+    const auto in =
+        nm_qparams_choose(NM_SCHEME_PER_CHANNEL, input.data(), input.size(), kActMin, kActMax);
+    const auto out =
+        nm_qparams_choose(NM_SCHEME_PER_CHANNEL, output.data(), output.size(), kOutMin, kOutMax);
     layer.input.resize(input.size());
     nm_quantize(input.data(), input.size(), in, layer.input.data());
     layer.in_zero_point = in.zero_point;
@@ -278,9 +278,9 @@ class Engine {
             return;
         const size_t frames = frame_ends_.size();
         const uint64_t first = frame_ends_.front(), last = frame_ends_.back();
-        std::printf("cycles %llu %llu\n", static_cast<unsigned long long>(first),
-                    static_cast<unsigned long long>(frames > 1 ? (last - first) / (frames - 1)
-                                                               : 0));
+        std::printf(
+            "cycles %llu %llu\n", static_cast<unsigned long long>(first),
+            static_cast<unsigned long long>(frames > 1 ? (last - first) / (frames - 1) : 0));
     }
 
   private:

@@ -253,8 +253,8 @@ void every_pair(Products &products, int repetitions) {
 void random_streams(Scoreboard &board, uint64_t vectors, Rng &rng) {
     Terms terms;
     for (uint64_t n = 0; n < vectors;) {
-        const uint32_t gap = rng.below(3) * 3;   // of 16
-        const uint32_t clear = rng.below(3) * 2; // of 32
+        const uint32_t gap = rng.below(3) * 3;    // of 16
+        const uint32_t clear = rng.below(3) * 2;  // of 32
         const uint32_t last = 1u << rng.below(6); // of 32
         for (int phase = 0; phase < 256; phase++) {
             const Operands x = random_operands(rng);

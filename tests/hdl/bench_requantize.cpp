@@ -23,15 +23,15 @@ struct Vector {
 };
 
 uint8_t expected(const Layer &layer, const Vector &v) {
-    const auto acc = static_cast<int32_t>(static_cast<uint32_t>(v.sum) +
-                                          static_cast<uint32_t>(v.bias));
+    const auto acc =
+        static_cast<int32_t>(static_cast<uint32_t>(v.sum) + static_cast<uint32_t>(v.bias));
     const int64_t x = int64_t{nm_requantize_tflite(acc, v.multiplier, v.shift)} + layer.zero_point;
     return static_cast<uint8_t>(std::clamp<int64_t>(x, layer.clamp_min, layer.clamp_max));
 }
 
 int32_t random_sum(Rng &rng) {
-    static const int32_t corners[] = {INT_MIN, INT_MIN + 1, INT_MAX, INT_MAX - 1, -2, -1, 0, 1, 2,
-                                      1 << 30, -(1 << 30)};
+    static const int32_t corners[] = {INT_MIN, INT_MIN + 1, INT_MAX, INT_MAX - 1, -2,        -1,
+                                      0,       1,           2,       1 << 30,     -(1 << 30)};
     switch (rng.below(4)) {
     case 0:
         return corners[rng.below(std::size(corners))];

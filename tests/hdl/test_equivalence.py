@@ -2,8 +2,9 @@
 
 import hdl_tools as hdl
 import pytest
-from fpga.tables import sources
 from test_netlist import DESIGNS, FABRICS, netlist
+
+from fpga.tables import sources
 
 PROVED = ("mac_seed_4", "mac_seed_8", "mac_s4", "mac_s8")
 
@@ -18,7 +19,7 @@ def test_netlist_equals_rtl(name: str, fabric: str) -> None:
     parameters = "".join(
         f"chparam -set {key} {value} {module}\n" for key, value in design["parameters"].items()
     )
-    # Adders and multipliers are taken apart as synthesis does, so that the two have points in common.
+    # Adders and multipliers are taken apart as synthesis does: the two then have points in common.
     # Deferred, a model is elaborated only where the netlist has the cell: iCE40's include a large
     # RAM. ECP5's define a cell twice, which only an immediate reading takes.
     defer = "-defer" if family == "ice40" else "-overwrite"

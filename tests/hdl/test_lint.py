@@ -8,7 +8,7 @@ ENGINES = {name: layer.parameters() for name, layer in SMALL_LAYERS.items()}
 ENGINES |= {name: layer.parameters() for name, (_, layer) in SEED_LAYERS.items()}
 
 TOPS = [(unit, unit, {}) for unit in hdl.UNITS]
-TOPS += [(f"conv_engine-{name}", "conv_engine", parameters) for name, parameters in ENGINES.items()]
+TOPS += [(f"conv_engine-{name}", "conv_engine", ENGINES[name]) for name in ENGINES]
 TOPS += [(f"mac_seed-{width}", "mac_seed", {"W": width}) for width in (1, 4, 8, 32)]
 TOPS += [("mac_f32", "mac_f32", {}), ("requantize", "requantize", {})]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import engine
 import hdl_tools as hdl
 import pytest
+
 from fpga.synth import script
 from fpga.tables import Row, load_designs, load_targets, sources
 

@@ -43,8 +43,9 @@ def _top(technology: str, module: str):
 def test_verilator(technology: str, module: str, parameters: dict[str, int], message: str) -> None:
     done = hdl.run([
         hdl.tool("verilator"), "--lint-only", "-Wno-fatal", "-Wno-lint", "--timescale", "1ps/1ps",
-        "--top-module", module, *hdl.model_options(technology), *(f"-G{k}={v}" for k, v in parameters.items()),
-        *hdl.multiplier_models(technology), "-y", hdl.HDL, "-y", hdl.HDL / technology, _top(technology, module),
+        "--top-module", module, *hdl.model_options(technology),
+        *(f"-G{k}={v}" for k, v in parameters.items()), *hdl.multiplier_models(technology),
+        "-y", hdl.HDL, "-y", hdl.HDL / technology, _top(technology, module),
     ])  # fmt: skip
     assert done.returncode != 0
     assert message in done.stderr
