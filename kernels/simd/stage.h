@@ -53,10 +53,6 @@ static void expand(const void *packed, bool int4, size_t count, void *weights) {
             out[i] = in[i];
         return;
     }
-    for (size_t i = 0; i < count; i += 2 * EXPAND_BLOCK, in += EXPAND_BLOCK) {
-        for (size_t j = 0; j < EXPAND_BLOCK; ++j) {
-            out[i + j] = (wt_t)((int8_t)((uint8_t)in[j] << 4) >> 4);
-            out[i + EXPAND_BLOCK + j] = (wt_t)(in[j] >> 4);
-        }
-    }
+    for (size_t i = 0; i < count; i += 2 * EXPAND_BLOCK, in += EXPAND_BLOCK)
+        expand_nibbles(in, out + i, out + i + EXPAND_BLOCK);
 }

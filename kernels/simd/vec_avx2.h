@@ -85,6 +85,17 @@ INLINE vf vf_load_n(const float *p, size_t n) {
     memcpy(t, p, n * sizeof *p);
     return vf_load(t);
 }
+/* 32 bytes' low and high nibbles, sign-extended. */
+INLINE void split_nibbles(const int8_t *in, simde__m256i *low, simde__m256i *high) {
+    const simde__m256i sign_extended = simde_mm256_broadcastsi128_si256(
+        simde_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+    const simde__m256i mask = simde_mm256_set1_epi8(15);
+    const simde__m256i bytes = simde_mm256_loadu_si256((const simde__m256i *)in);
+    *low = simde_mm256_shuffle_epi8(sign_extended, simde_mm256_and_si256(bytes, mask));
+    *high = simde_mm256_shuffle_epi8(sign_extended,
+                                     simde_mm256_and_si256(simde_mm256_srli_epi16(bytes, 4), mask));
+}
+
 /* Four vectors of lanes to one of bytes. */
 typedef simde__m256i vc;
 
@@ -133,6 +144,14 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
 /* SIMDe 0.7.4 knows the instruction under AVX512-VNNI only and would emulate it here. */
 INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+
+/* 4 * VL bytes' low nibbles, then their high ones. */
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    simde__m256i l, h;
+    split_nibbles(in, &l, &h);
+    simde_mm256_storeu_si256((simde__m256i *)low, l);
+    simde_mm256_storeu_si256((simde__m256i *)high, h);
+}
 
 /* A vector of activations, modulo 256. */
 #define VA_LANES 32
@@ -206,6 +225,20 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) {
     return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
+}
+
+/* 4 * VL bytes' low nibbles, then their high ones. */
+INLINE void widen(wt_t *out, simde__m256i a) {
+    simde_mm256_storeu_si256((simde__m256i *)out,
+                             simde_mm256_cvtepi8_epi16(simde_mm256_castsi256_si128(a)));
+    simde_mm256_storeu_si256((simde__m256i *)(out + 16),
+                             simde_mm256_cvtepi8_epi16(simde_mm256_extracti128_si256(a, 1)));
+}
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    simde__m256i l, h;
+    split_nibbles(in, &l, &h);
+    widen(low, l);
+    widen(high, h);
 }
 
 /* A vector of activations, modulo 65536. */

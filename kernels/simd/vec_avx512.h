@@ -83,6 +83,19 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
 
+/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    const simde__m512i sign_extended = simde_mm512_broadcast_i32x4(
+        simde_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+    const simde__m512i mask = simde_mm512_set1_epi8(15);
+    const simde__m512i bytes = simde_mm512_loadu_si512(in);
+    simde_mm512_storeu_si512(
+        low, simde_mm512_shuffle_epi8(sign_extended, simde_mm512_and_si512(bytes, mask)));
+    simde_mm512_storeu_si512(
+        high, simde_mm512_shuffle_epi8(
+                  sign_extended, simde_mm512_and_si512(simde_mm512_srli_epi16(bytes, 4), mask)));
+}
+
 /* A vector of activations, modulo 256. */
 #define VA_LANES 64
 typedef simde__m512i va;

@@ -100,6 +100,13 @@ INLINE void vc_store(uint8_t *p, vc a, size_t n) {
     memcpy(p, t, n);
 }
 
+/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    const simde_int8x16_t bytes = simde_vld1q_s8(in);
+    simde_vst1q_s8(low, simde_vshrq_n_s8(simde_vshlq_n_s8(bytes, 4), 4));
+    simde_vst1q_s8(high, simde_vshrq_n_s8(bytes, 4));
+}
+
 /* A vector of activations, modulo 256. */
 #define VA_LANES 16
 typedef simde_int8x16_t va;
