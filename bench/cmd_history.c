@@ -34,10 +34,11 @@ static void sparkline(const struct view_row *row, char text[4 * SPARKLINE_WIDTH]
         least = fmin(least, row->point[i].level);
         most = fmax(most, row->point[i].level);
     }
-    text[0] = '\0';
+    size_t used = 0;
     for (size_t i = first; i < row->count; i++) {
         const double height = most > least ? (row->point[i].level - least) / (most - least) : 0.4;
-        strcat(text, levels[(size_t)(height * 7.99)]);
+        used += (size_t)snprintf(text + used, 4 * SPARKLINE_WIDTH - used, "%s",
+                                 levels[(size_t)(height * 7.99)]);
     }
 }
 

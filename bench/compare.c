@@ -28,13 +28,13 @@ const char *verdict_name(enum verdict verdict, bool exact) {
 
 /* ---- The two sides ------------------------------------------------------------------------ */
 
-/** Levels of a side's runs, of all builds or of one. */
-static size_t levels_of(const struct benchmark *benchmark, int side, const char *build,
+/** Levels of a side's runs: of all builds, or of the one that a run belongs to. */
+static size_t levels_of(const struct benchmark *benchmark, int side, const struct observed *alike,
                         double *levels) {
     size_t count = 0;
     for (size_t i = 0; i < benchmark->count; i++) {
         const struct observed *run = &benchmark->run[i];
-        if (run->side == side && (!build || strcmp(run->build, build) == 0))
+        if (run->side == side && (!alike || strcmp(run->build, alike->build) == 0))
             levels[count++] = run->level;
     }
     return count;
@@ -49,20 +49,21 @@ static char *keep_best(struct benchmark *benchmark, int side) {
         const struct observed *run = &benchmark->run[i];
         if (run->side != side)
             continue;
-        const double level =
-            stats_of(levels, levels_of(benchmark, side, run->build, levels)).median;
+        const double level = stats_of(levels, levels_of(benchmark, side, run, levels)).median;
         if (!best || (benchmark->higher_is_better ? level > best_level : level < best_level)) {
             best = run->build;
             best_level = level;
         }
     }
     free(levels);
+    if (!best)
+        return NULL;
     for (size_t i = 0; i < benchmark->count; i++) {
         struct observed *run = &benchmark->run[i];
         if (run->side == side && strcmp(run->build, best) != 0)
             run->side = -1;
     }
-    return best ? need_format("%s", best) : NULL;
+    return need_format("%s", best);
 }
 
 static struct side describe_side(const struct benchmark *benchmark, int side) {

@@ -202,7 +202,7 @@ static char *immutable_uri(const char *path) {
     char *end = uri + strlen("file:");
     for (; *path; path++)
         end += sprintf(end, strchr("?#%", *path) ? "%%%02X" : "%c", (unsigned char)*path);
-    strcpy(end, "?immutable=1");
+    memcpy(end, "?immutable=1", sizeof "?immutable=1");
     return uri;
 }
 
