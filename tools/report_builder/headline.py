@@ -315,7 +315,8 @@ def summary(columns: list[Column]) -> list[tuple[Precision, str]]:
         if top1 and top1.values[index].number is not None and top1.values[0].number is not None:
             points = 100 * (top1.values[index].number - top1.values[0].number)
             digits = 1 if abs(points) >= 0.1 else 2
-            parts.append(f"{points:+.{digits}f} points of top-1".replace("-", "−", 1))
+            signed = f"{points:+.{digits}f}".replace("-", "−")
+            parts.append(f"{signed} points of top-1")
         for ratio_, words in (
             (times(speed, index), "the throughput"),
             (times(luts, index), "the LUTs"),

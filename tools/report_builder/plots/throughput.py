@@ -76,12 +76,13 @@ def near(rows: list[Timing], roofs: list[Row]) -> list[Row]:
     return [roof for roof in roofs if roof["gmacs"] < 1.6 * max(t.gmacs for t in rows)]
 
 
-def mark_ceilings(axes: Axes, roofs: list[Row]) -> None:
+def mark_ceilings(axes: Axes, roofs: list[Row], *, narrow: bool) -> None:
     for roof in roofs:
         axes.axvline(roof["gmacs"], color=colour("muted"), linewidth=1, linestyle=(0, (2, 3)),
                      zorder=0)  # fmt: skip
         right = roof["gmacs"] > 0.5 * axes.get_xlim()[1]  # which side of its line has room
-        axes.annotate(f"{roof['type']} ceiling {figure(roof['gmacs'])}", (roof["gmacs"], 1),
+        words = f"{roof['type']} {'' if narrow else 'ceiling '}{figure(roof['gmacs'])}"
+        axes.annotate(words, (roof["gmacs"], 1),
                       xycoords=("data", "axes fraction"), xytext=(-3 if right else 3, 2),
                       textcoords="offset points", ha="right" if right else "left", va="bottom",
                       fontsize=11, color=colour("muted"))  # fmt: skip
@@ -100,7 +101,7 @@ def build(inputs: Inputs, suite: str) -> Figure | str:
         plot(axes, rows, layers)
         if roofs:
             axes.set_xlim(right=max(axes.get_xlim()[1], 1.04 * max(r["gmacs"] for r in roofs)))
-        mark_ceilings(axes, roofs)
+        mark_ceilings(axes, roofs, narrow=narrow)
         legend(canvas, axes, 2 if narrow else 4)
 
     def height(narrow: bool) -> int:
@@ -127,7 +128,7 @@ def build(inputs: Inputs, suite: str) -> Figure | str:
         table=Table(["layer", "by", "GMAC/s", "of the ceiling", "median µs", "spread", "kernel"],
                     table),
         note="Medians; MACs are the direct convolution's, padding taps included, so that Winograd "
-        "may pass its ceiling. "
+        "may pass its ceiling. " + ("Dotted: the ceilings. " if roofs else "")
         + (f"Peers: {', '.join(peers)}. " if peers else "Peers: not run. ")
         + (f"{noisy} of {len(rows)} rows are noisy: their repetitions vary by more than 5%."
            if noisy else ""),
