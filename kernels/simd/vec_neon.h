@@ -48,8 +48,9 @@ INLINE vf vf_set1(float x) { return simde_vdupq_n_f32(x); }
 INLINE vf vf_load(const float *p) { return simde_vld1q_f32(p); }
 INLINE vf vf_mul(vf a, vf b) { return simde_vmulq_f32(a, b); }
 INLINE vf vf_fma(vf a, vf b, vf c) { return simde_vfmaq_f32(c, a, b); }
-INLINE vf vf_min(vf a, vf b) { return simde_vminq_f32(a, b); }
-INLINE vf vf_max(vf a, vf b) { return simde_vmaxq_f32(a, b); }
+/* By comparison, as the reference does: fmin and fmax would turn -0 into 0 at a bound of 0. */
+INLINE vf vf_min(vf a, vf b) { return simde_vbslq_f32(simde_vcgtq_f32(b, a), a, b); }
+INLINE vf vf_max(vf a, vf b) { return simde_vbslq_f32(simde_vcltq_f32(b, a), a, b); }
 INLINE vf vf_from_i32(vi a) { return simde_vcvtq_f32_s32(a); }
 INLINE vi vi_round_f32(vf a) { return vcvtnq_s32_f32(a); }
 
