@@ -102,12 +102,14 @@ static struct series *series_of(struct results *results, const char *name,
         .metric = metric->name,
         .unit = metric->unit,
         .higher_is_better = metric->higher_is_better,
+        .highest = INT64_MIN,
     };
     return series;
 }
 
 static void add_sample(struct series *series, int64_t position, double value) {
-    for (size_t i = 0; i < series->count; i++) {
+    // Most documents number their samples upwards: only a number that may be taken is looked for.
+    for (size_t i = position > series->highest ? series->count : 0; i < series->count; i++) {
         if (series->position[i] == position) {
             position = (int64_t)series->count;
             i = (size_t)-1;
@@ -118,6 +120,8 @@ static void add_sample(struct series *series, int64_t position, double value) {
     series->value = need_more(series->value, count, sizeof *series->value);
     series->position[series->count] = position;
     series->value[series->count++] = value;
+    if (position > series->highest)
+        series->highest = position;
 }
 
 /** A series' attributes: what its first row says beyond the figures. */

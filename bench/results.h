@@ -19,6 +19,7 @@ struct series {
     char *attributes; /**< the row's other fields, a JSON object */
     size_t count;
     int64_t *position; /**< repetition (from 0) or seed of each value */
+    int64_t highest;   /**< of the positions; INT64_MIN while there are none */
     double *value;
 };
 
