@@ -39,16 +39,17 @@ def cell_models(kind: str, family: str) -> Path:
     return data / family
 
 
-def models(kind: str, family: str) -> tuple[str, list[str]]:
+def models(kind: str, family: str, top: str) -> tuple[str, list[str]]:
     """How the cells get their behaviour: Yosys commands, and Icarus Verilog's arguments.
 
-    Icarus Verilog 11 reads iCE40's models (but no default values of ports), not ECP5's; Yosys
-    takes a minute of memories to read iCE40's, and lays ECP5's into the netlist at once.
+    Icarus Verilog 11 reads iCE40's models (but no default values of ports), not ECP5's. Yosys
+    reads ECP5's and writes them with the netlist; iCE40's memories would take it a minute.
     """
     if family == "ice40":
         path = cell_models(kind, family) / "cells_sim.v"
         return "", ["-DNO_ICE40_DEFAULT_ASSIGNMENTS", str(path)]
-    return f"techmap -autoproc -map +/{family}/cells_sim.v\n", []
+    reading = f"read_verilog -overwrite +/{family}/cells_sim.v\nhierarchy -top {top}\nproc\n"
+    return reading, []
 
 
 def synthesize(design: Design, target: dict[str, Any], folder: Path, kind: str) -> list[str]:
@@ -56,11 +57,11 @@ def synthesize(design: Design, target: dict[str, Any], folder: Path, kind: str) 
 
     Returns what Icarus Verilog needs beside netlist.v.
     """
-    laying, cells = models(kind, target["family"])
+    reading, cells = models(kind, target["family"], design.top)
     row = design.row | {"multiplier": "lut"}
     script = fabric_synth.script(row, target["synthesis"], folder / "netlist.json")
     script = script.replace("write_json", "splitnets\nrename -enumerate\nwrite_json")
-    script += f"{laying}write_verilog -noattr {relative(folder / 'netlist.v')}\n"
+    script += f"{reading}write_verilog -noattr {relative(folder / 'netlist.v')}\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "synth.ys").write_text(script, encoding="utf-8")
     arguments = ["-q", "-s", relative(folder / "synth.ys")]
