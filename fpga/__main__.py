@@ -182,7 +182,9 @@ def execute(args: argparse.Namespace) -> int:
     if plan.fit:
         print(results.fit_table(sections["fit"]))
     if plan.asic and "asic" in sections:
-        from fpga.asic.table import render  # its packages are needed for standard cells alone
+        from fpga.asic.table import (
+            render,  # its packages are needed for standard cells alone
+        )
 
         print(render(sections["asic"]))
     status = verdict(plan, sections.get("runs", []) + sections.get("fit", []))

@@ -39,7 +39,7 @@ def cell_models(kind: str, family: str) -> Path:
     return data / family
 
 
-def models(kind: str, family: str, top: str) -> tuple[str, list[str]]:
+def models(kind: str, family: str, top: str, verilog: str) -> tuple[str, list[str]]:
     """How the cells get their behaviour: Yosys commands, and Icarus Verilog's arguments.
 
     Icarus Verilog 11 reads iCE40's models (but no default values of ports), not ECP5's. Yosys
@@ -48,8 +48,15 @@ def models(kind: str, family: str, top: str) -> tuple[str, list[str]]:
     if family == "ice40":
         path = cell_models(kind, family) / "cells_sim.v"
         return "", ["-DNO_ICE40_DEFAULT_ASSIGNMENTS", str(path)]
-    reading = f"read_verilog -overwrite +/{family}/cells_sim.v\nhierarchy -top {top}\nproc\n"
-    return reading, []
+    commands = (
+        "design -reset",
+        f"read_verilog {verilog}",
+        f"read_verilog -nooverwrite +/{family}/cells_sim.v",
+        f"hierarchy -top {top}",
+        "proc",
+        f"write_verilog -noattr {verilog}",
+    )
+    return "\n".join(commands) + "\n", []
 
 
 def synthesize(design: Design, target: dict[str, Any], folder: Path, kind: str) -> list[str]:
@@ -57,11 +64,12 @@ def synthesize(design: Design, target: dict[str, Any], folder: Path, kind: str) 
 
     Returns what Icarus Verilog needs beside netlist.v.
     """
-    reading, cells = models(kind, target["family"], design.top)
+    verilog = relative(folder / "netlist.v")
+    reading, cells = models(kind, target["family"], design.top, verilog)
     row = design.row | {"multiplier": "lut"}
     script = fabric_synth.script(row, target["synthesis"], folder / "netlist.json")
     script = script.replace("write_json", "splitnets\nrename -enumerate\nwrite_json")
-    script += f"{reading}write_verilog -noattr {relative(folder / 'netlist.v')}\n"
+    script += f"write_verilog -noattr {verilog}\n{reading}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "synth.ys").write_text(script, encoding="utf-8")
     arguments = ["-q", "-s", relative(folder / "synth.ys")]

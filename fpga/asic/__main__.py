@@ -5,7 +5,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fpga.asic import designs, library, operands, rows, simulate, synth, table, timing, tools
+from fpga.asic import (
+    designs,
+    library,
+    operands,
+    rows,
+    simulate,
+    synth,
+    table,
+    timing,
+    tools,
+)
 from fpga.files import FlowError, read_json, write_json
 
 

@@ -6,7 +6,14 @@ from typing import Any
 from fpga.asic import library, synth
 from fpga.asic.activity import Net
 from fpga.asic.designs import BASE, COMMON_CLOCK_NS, REPORT_CLOCK_NS, Design
-from fpga.asic.power import Evaluator, Part, against_opensta, measured, toggles_per_cycle, total
+from fpga.asic.power import (
+    Evaluator,
+    Part,
+    against_opensta,
+    measured,
+    toggles_per_cycle,
+    total,
+)
 from fpga.files import read_json
 
 Row = dict[str, Any]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-
 from files import stop
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")

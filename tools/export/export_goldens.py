@@ -18,10 +18,9 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import integer_model
 import numpy as np
 import tensorflow as tf
-
-import integer_model
 import tflite
 from data import (
     CALIBRATION_CROPS,

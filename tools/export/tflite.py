@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+from networks import Network, Tensors, infer
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.interpreter import OpResolverType
-
-from networks import Network, Tensors, infer
 
 INT8_RANGE = (-128, 127)
 OPERATORS = {

@@ -12,7 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-
 from data import fashion_mnist, unit_range
 from files import GOLDENS, positive, read_tensors, write_tensors
 from networks import FASHION, Tensors, keras_layers, set_tensors, trained_tensors

@@ -17,7 +17,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-
 from data import CROP, PHOTOS, region, unit_range
 from files import GOLDENS, positive, write_tensors
 from networks import SEED, keras_layers, trained_tensors

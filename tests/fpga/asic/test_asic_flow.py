@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 from tests_kind import KIND
 
-from fpga.asic import designs, library, operands, rows, simulate, synth, table, timing, tools
+from fpga.asic import (
+    designs,
+    library,
+    operands,
+    rows,
+    simulate,
+    synth,
+    table,
+    timing,
+    tools,
+)
 from fpga.files import FlowError, read_json, write_json
 from fpga.toolchain import ROOT, command
 
