@@ -43,7 +43,7 @@ static size_t levels_of(const struct benchmark *benchmark, int side, const struc
 /** Keeps, of a side that holds many builds, the one with the best level. Returns its name. */
 static char *keep_best(struct benchmark *benchmark, int side) {
     double *levels = need(benchmark->count, sizeof *levels);
-    const char *best = NULL;
+    const struct observed *best = NULL;
     double best_level = 0;
     for (size_t i = 0; i < benchmark->count; i++) {
         const struct observed *run = &benchmark->run[i];
@@ -51,7 +51,7 @@ static char *keep_best(struct benchmark *benchmark, int side) {
             continue;
         const double level = stats_of(levels, levels_of(benchmark, side, run, levels)).median;
         if (!best || (benchmark->higher_is_better ? level > best_level : level < best_level)) {
-            best = run->build;
+            best = run;
             best_level = level;
         }
     }
@@ -60,10 +60,10 @@ static char *keep_best(struct benchmark *benchmark, int side) {
         return NULL;
     for (size_t i = 0; i < benchmark->count; i++) {
         struct observed *run = &benchmark->run[i];
-        if (run->side == side && strcmp(run->build, best) != 0)
+        if (run->side == side && strcmp(run->build, best->build) != 0)
             run->side = -1;
     }
-    return need_format("%s", best);
+    return need_format("%s", best->build);
 }
 
 static struct side describe_side(const struct benchmark *benchmark, int side) {

@@ -443,7 +443,7 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
 void nm_conv_destroy(nm_conv *conv) {
     if (!conv)
         return;
-    if (conv->plan)
+    if (conv->family && conv->plan)
         conv->family->destroy(conv->plan);
     free((void *)conv->epilogue.scale);
     free((void *)conv->epilogue.multiplier);

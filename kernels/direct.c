@@ -441,7 +441,7 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
 }
 
 /** Computes units begin..end. `scratch` is the thread's own. */
-static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, char *output,
+static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, void *output,
                       char *scratch, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
@@ -465,7 +465,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .steps = plan->steps,
             .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
-            .output = output + (at.row * plan->row_pixels + x) * output_pixel +
+            .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +
                       p->channel * output_element,
             .output_stride = (ptrdiff_t)output_pixel,
             .channel = p->channel,

@@ -6,6 +6,7 @@
 #include "requantize.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct reference_plan {
@@ -62,8 +63,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     conv->plan = plan;
     conv->info.weight_bytes += weight_bytes + (bias ? bias_bytes : 0) + scale_bytes;
     static const char *const name[NM_PRECISION_COUNT] = {"f32", "w8a8", "w4a8", "w4a4"};
-    strcpy(conv->kernel, name[d->precision]);
-    strcat(conv->kernel, "_reference__scalar");
+    snprintf(conv->kernel, sizeof conv->kernel, "%s_reference__scalar", name[d->precision]);
     return NM_OK;
 }
 
