@@ -21,7 +21,8 @@ def test_verilator(technology: str, name: str, module: str, parameters: dict[str
     del name
     done = hdl.run([
         hdl.tool("verilator"), "--lint-only", "-Wall", "--timescale", "1ps/1ps",
-        "--top-module", module, *hdl.model_options(technology), *(f"-G{k}={v}" for k, v in parameters.items()),
+        "--top-module", module, *hdl.model_options(technology),
+        *(f"-G{k}={v}" for k, v in parameters.items()),
         hdl.HDL / "lint.vlt", hdl.HERE / "models.vlt", *hdl.multiplier_models(technology),
         "-y", hdl.HDL, "-y", hdl.HDL / technology, hdl.HDL / f"{module}.v",
     ])  # fmt: skip
