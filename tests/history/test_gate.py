@@ -49,6 +49,6 @@ def test_the_gate(narrowmac: Program, level: float, status: int) -> None:
     )
     assert done.returncode == status, (done.stdout, done.stderr)
     (row,) = json.loads((narrowmac.folder / "gate.json").read_text())["rows"]
-    assert (row["base"]["runs"], row["unit_of_test"], row["interleaved"]) == (10, "run", True)
+    assert (row["base"]["runs"], row["unit_of_test"], row["interleaved"]) == (15, "run", True)
     assert row["verdict"] == ("slower" if status else "same")
     assert (narrowmac.folder / "gate.csv").read_text().count("\n") == 2
