@@ -173,20 +173,22 @@ def execute(args: argparse.Namespace) -> int:
         sections["summary"] = results.summarize(sections["runs"])
     if plan.fit:
         sections["fit"] = results.collect_fit(plan)
-    if plan.asic and plan.asic_results().exists():
-        sections["asic"] = read_json(plan.asic_results())
+    if plan.asic:
+        made = {"asic": plan.asic_results(), "activity": plan.activity_results()}
+        sections |= {name: read_json(path) for name, path in made.items() if path.exists()}
     output = args.output or Path(plan.build) / "results.json"
     results.write(output, context(plan, tools, time.monotonic() - start), sections)
     if plan.route:
         print(results.summary_table(sections["summary"]))
     if plan.fit:
         print(results.fit_table(sections["fit"]))
-    if plan.asic and "asic" in sections:
-        from fpga.asic.table import (
-            render,  # its packages are needed for standard cells alone
-        )
+    if "asic" in sections:
+        # Its packages are needed for standard cells alone.
+        from fpga.asic.table import render
 
         print(render(sections["asic"]))
+    if "activity" in sections:
+        print("\n" + results.activity_table(sections["activity"]))
     status = verdict(plan, sections.get("runs", []) + sections.get("fit", []))
     return 2 if code else status
 

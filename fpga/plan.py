@@ -77,9 +77,12 @@ class Plan:
     def asic_results(self) -> Path:
         return Path(self.build) / "asic" / "results.json"
 
+    def activity_results(self) -> Path:
+        return Path(self.build) / "activity" / "results.json"
+
     def result_files(self) -> list[Path]:
         """Every file the workflow must make."""
-        wanted: list[Path] = [self.asic_results()] if self.asic else []
+        wanted = [self.asic_results(), self.activity_results()] if self.asic else []
         if self.route:
             wanted += [self.run_row(*run) for run in self.runs]
             wanted += [self.pack_row(*pair) for pair in self.pairs]

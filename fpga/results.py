@@ -8,7 +8,7 @@ from fpga.files import FlowError, read_json, write_json
 from fpga.plan import Plan
 from fpga.tables import Row
 
-SECTIONS = ("runs", "summary", "fit", "asic")
+SECTIONS = ("runs", "summary", "fit", "asic", "activity")
 CELLS = ("lut", "ff", "carry", "dsp", "bram")
 
 
@@ -137,6 +137,14 @@ def summary_table(summary: list[Row]) -> str:
         )  # fmt: skip
     text = table(header, rows, left=3)
     return text + "\nFmax is register to register, from nextpnr; pads are left out."
+
+
+def activity_table(rows: list[Row]) -> str:
+    keys = ("target", "design", "nets", "toggles_per_mac")
+    lines = [[row[key] for key in keys] for row in rows]
+    return table(["target", "design", "nets", "toggles/MAC"], lines, left=2) + (
+        "\nSettled toggles of the FPGA netlist's nets on conv1's operands; not a power."
+    )
 
 
 def fit_table(fit: list[Row]) -> str:

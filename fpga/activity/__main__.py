@@ -6,16 +6,7 @@ from pathlib import Path
 
 from fpga.activity import measure
 from fpga.files import FlowError, read_json, write_json
-from fpga.results import table
-
-
-def render(rows: list[dict[str, object]]) -> str:
-    """The activity rows as a table."""
-    keys = ("target", "design", "nets", "toggles_per_mac")
-    lines = [[row[key] for key in keys] for row in rows]
-    return table(["target", "design", "nets", "toggles/MAC"], lines, left=2) + (
-        "\nSettled toggles of the netlist's nets on conv1's operands; not a power."
-    )
+from fpga.results import activity_table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +34,10 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.file, [read_json(path) | extra for path in args.rows])
     else:
         value = read_json(args.file)
-        print(render(value if isinstance(value, list) else value["activity"]))
+        rows = value.get("activity") if isinstance(value, dict) else value
+        if not rows:
+            raise FlowError(args.file, "holds no activity rows", "run tools/fpga --asic")
+        print(activity_table(rows))
 
 
 def main() -> int:

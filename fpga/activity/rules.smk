@@ -2,7 +2,7 @@
 
 from fpga.activity.measure import SIMULATED_DESIGNS, TARGETS as ACTIVITY_TARGETS
 
-ACTIVITY = CELLS.parent / "activity"
+ACTIVITY = P.activity_results().parent
 
 
 rule fabric_activity:
@@ -26,5 +26,5 @@ rule activity_results:
         versions=CELLS / "versions.json",
         rows=[ACTIVITY / target / design / "activity.json"
               for target in ACTIVITY_TARGETS for design in SIMULATED_DESIGNS],
-    output: ACTIVITY / "results.json"
+    output: P.activity_results()
     shell: f"{sys.executable} -m fpga.activity collect {{input.versions}} {{output}} {{input.rows}}"

@@ -96,7 +96,6 @@ include: "../activity/rules.smk"
 
 rule cell_results:
     input:
-        ACTIVITY / "results.json",
         versions=CELLS / "versions.json",
         rows=[CELLS / design / mapping / "rows.json"
               for mapping in MAPPINGS for design in CELL_DESIGNS],

@@ -32,4 +32,4 @@ def test_every_design_and_mapping_is_a_job(tmp_path):
     for rule in ("cell_synth", "cell_timing", "cell_activity", "cell_rows"):
         assert jobs[rule] == count * len(synth.MAPPINGS)
     assert jobs["fabric_activity"] == count * 2
-    assert jobs["cell_results"] == 1
+    assert jobs["cell_results"] == jobs["activity_results"] == 1

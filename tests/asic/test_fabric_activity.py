@@ -8,7 +8,7 @@ from tests_kind import KIND
 from fpga.activity import __main__ as command
 from fpga.activity import measure
 from fpga.asic import designs, operands
-from fpga.files import FlowError, read_json, write_json
+from fpga.files import FlowError, write_json
 
 SUMS = 8
 
@@ -21,7 +21,7 @@ def words(tmp_path_factory):
 
 
 @pytest.mark.parametrize("target", measure.TARGETS)
-def test_a_row(target, words, tmp_path):
+def test_a_row(target, words, tmp_path, capsys):
     row = measure.measure("mac_seed_4", target, tmp_path, words, KIND)
     assert row["target"] == target
     assert row["macs"] == row["cycles"] == SUMS * 75
@@ -32,7 +32,14 @@ def test_a_row(target, words, tmp_path):
     assert "not a power" in row["how"]
     rows = tmp_path / "rows.json"
     write_json(rows, {"activity": [row]})
-    assert f"{row['toggles_per_mac']:.1f}" in command.render(read_json(rows)["activity"])
+    command.run(command.parser().parse_args(["table", str(rows)]))
+    assert f"{row['toggles_per_mac']:.1f}" in capsys.readouterr().out
+
+
+def test_a_file_without_activity_is_refused(tmp_path):
+    write_json(tmp_path / "rows.json", {"runs": []})
+    with pytest.raises(FlowError, match="no activity rows"):
+        command.run(command.parser().parse_args(["table", str(tmp_path / "rows.json")]))
 
 
 def test_missing_cell_models_are_named(monkeypatch):

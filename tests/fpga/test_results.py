@@ -43,7 +43,7 @@ def test_sections_not_run_are_kept(tmp_path: Path) -> None:
     results.write(path, {"n": 1}, {"runs": [run_row(1, 1.0)], "summary": []})
     results.write(path, {"n": 2}, {"asic": [{"design": "d"}]})
     value = json.loads(path.read_text())
-    assert list(value) == ["context", "runs", "summary", "fit", "asic"]
+    assert list(value) == ["context", "runs", "summary", "fit", "asic", "activity"]
     assert value["context"] == {"n": 2}
     assert value["runs"] == [run_row(1, 1.0)]
     assert value["asic"] == [{"design": "d"}]
