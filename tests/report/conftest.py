@@ -124,7 +124,7 @@ def fpga(random_: random.Random) -> dict:
         "mac_s8": ("w8a8", 140, 120),
         "mac_s4": ("w4a4", 60, 150),
     }
-    runs, summary, fit, asic = [], [], [], []
+    runs, summary, fit, asic, activity = [], [], [], [], []
     for (target, factor), (design, (precision, lut, speed)) in itertools.product(
         (("hx8k", 1.0), ("ecp5-25f-6", 1.9)), designs.items()
     ):
@@ -147,6 +147,7 @@ def fpga(random_: random.Random) -> dict:
                 "fmax_mhz_max": max(fmax),
             }
         )
+        activity.append(common | {"nets": 2 * lut, "toggles_per_mac": round(lut * 0.7, 3)})
         if precision in PRECISIONS:
             macs = 7680 // lut
             fit.append(common | {"macs": macs, "utilization": 0.97, "fmax_mhz": min(fmax),
@@ -174,7 +175,8 @@ def fpga(random_: random.Random) -> dict:
                 }
             )
     whole = {"command": "tools/fpga --asic", "toolchain": "yowasp", "tools": {"yosys": "0.70"}}
-    return {"context": whole, "runs": runs, "summary": summary, "fit": fit, "asic": asic}
+    sections = {"runs": runs, "summary": summary, "fit": fit, "asic": asic, "activity": activity}
+    return {"context": whole} | sections
 
 
 def history_runs(random_: random.Random) -> list[dict]:

@@ -10,7 +10,7 @@ from conftest import LAYERS, PRECISIONS, Browser, Report
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-FIGURES = ("pareto", "throughput-resnet50", "roofline", "resources", "fmax", "fit", "course")
+FIGURES = ("pareto", "throughput-resnet50", "roofline", "resources", "fmax", "fit", "activity", "course")
 SIZES = (1280, 390)
 SCHEMES = ("light", "dark")
 
@@ -219,6 +219,11 @@ def test_data_of_figures_equals_the_files(built: Report, browser: Browser) -> No
                 assert float(shown) == pytest.approx(row[f"fmax_mhz_{key}"], rel=1e-3)
     resources = {(row[0], row[1]): row[2] for row in table("resources")}
     assert resources["mac_seed_32", "iCE40 HX8K"] == "1,467"
+    toggles = {(row[0], row[1]): row[3] for row in table("activity")}
+    assert float(toggles["mac_s8", "ECP5 25F-6"]) == pytest.approx(98, rel=1e-3)
+    speeds = {row[0]: list(map(float, (row[5], row[6], row[7].rstrip("×")))) for row in table("fit")}
+    for device, of_cpu, times in (speeds["mac_s8"], speeds["mac_s4"], speeds["mac_f32"]):
+        assert times == pytest.approx(device / of_cpu, rel=0.01)
     course = {(row[0][:9], row[1]): row[2:] for row in table("course")}
     assert float(course["Figure 14", "8 bit"][0]) == pytest.approx(455.4 / 4857.48, rel=1e-3)
     assert float(course["Figure 14", "8 bit"][1]) == pytest.approx(101 / 1467, rel=1e-3)

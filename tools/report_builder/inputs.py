@@ -194,6 +194,7 @@ def load(paths: dict[str, Path], program: Path) -> Inputs:
             "summary": ("design", "precision", "target", "lut", "dsp", "fmax_mhz_median"),
             "fit": ("design", "precision", "target", "macs", "gmacs"),
             "asic": ("design", "precision", "area_um2", "clock_ns", "power_w"),
+            "activity": ("design", "precision", "target", "toggles_per_mac"),
         },
     )
     course = {name: read(ROOT / name) for name in COURSE}

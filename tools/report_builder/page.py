@@ -57,7 +57,8 @@ def sections(inputs: Inputs) -> list[Section]:
             "hardware",
             "On an FPGA",
             "The same arithmetic as logic cells and DSP blocks, placed and routed.",
-            [hardware.resources(inputs), hardware.fmax(inputs), hardware.fit(inputs)],
+            [hardware.resources(inputs), hardware.fmax(inputs), hardware.fit(inputs),
+             hardware.activity(inputs)],
         ),
         Section(
             "course",

@@ -1,13 +1,14 @@
 """The FPGA side: what a design takes, how fast it closes, how much of it fits."""
 
 import statistics
+from collections.abc import Callable
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from report_builder.headline import cpu
 from report_builder.inputs import Inputs, Row
-from report_builder.names import BY_KEY, colour, figure, target
+from report_builder.names import BY_KEY, colour, figure, ratio, target
 from report_builder.plots import Figure, Table, legend
 from report_builder.plots.pareto import ticks
 
@@ -28,11 +29,13 @@ def designs_of(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(row["design"] for row in rows))
 
 
-def resources(inputs: Inputs) -> Figure | str:
-    rows = [row for row in inputs.rows("fpga", "summary") if row["lut"] is not None]
-    if not rows:
-        return "not run: hardware"
-    designs, where = designs_of(rows), list(dict.fromkeys(row["target"] for row in rows))
+def targets_of(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row["target"] for row in rows))
+
+
+def dots(rows: list[Row], key: str, label: str) -> Callable[[Canvas, bool], None]:
+    """Draws a row a design, a mark a target, along a log scale."""
+    designs, where = designs_of(rows), targets_of(rows)
     place = {name: len(designs) - 1 - index for index, name in enumerate(designs)}
 
     def draw(canvas: Canvas, narrow: bool) -> None:
@@ -40,32 +43,47 @@ def resources(inputs: Inputs) -> Figure | str:
         for index, (marker, name) in enumerate(zip(TARGET_MARKERS, where, strict=False)):
             mine = [row for row in rows if row["target"] == name]
             aside = 0.6 * (0.5 - (index + 0.5) / len(where))  # equal figures do not hide each other
-            axes.scatter([max(row["lut"], 1) for row in mine],
+            axes.scatter([max(row[key], 1) for row in mine],
                          [place[row["design"]] + aside for row in mine],
                          marker=marker, s=46, c=[shade(row) for row in mine],
                          edgecolors=colour("paper"), linewidths=0.8, zorder=3)  # fmt: skip
             axes.plot([], [], marker, color=colour("muted"), label=target(name), linestyle="none")
         axes.set_xscale("log")
-        ticks(axes, [max(row["lut"], 1) for row in rows], narrow=narrow)
+        ticks(axes, [max(row[key], 1) for row in rows], narrow=narrow)
         axes.set_yticks(range(len(designs)), designs[::-1])
         axes.tick_params(axis="y", labelcolor=colour("ink"))
         axes.set_ylim(-0.7, len(designs) - 0.3)
-        axes.set_xlabel("LUTs")
+        axes.set_xlabel(label)
         legend(canvas, axes, 2 if narrow else 5)
 
+    return draw
+
+
+def dots_height(designs: list[str]) -> Callable[[bool], int]:
+    return lambda narrow: 110 + PIXELS_A_DESIGN * len(designs) + (30 if narrow else 0)
+
+
+SHADES = "The colour is the precision's; grey, the course report's unsigned MACs."
+
+
+def resources(inputs: Inputs) -> Figure | str:
+    rows = [row for row in inputs.rows("fpga", "summary") if row["lut"] is not None]
+    if not rows:
+        return "not run: hardware"
+    designs, where = designs_of(rows), targets_of(rows)
     return Figure(
         key="resources",
         title="Resources by design and target",
         words=f"LUTs of {len(designs)} designs on {', '.join(map(target, where))}.",
-        height=lambda narrow: 110 + PIXELS_A_DESIGN * len(designs) + (30 if narrow else 0),
-        draw=draw,
+        height=dots_height(designs),
+        draw=dots(rows, "lut", "LUTs"),
         table=Table(
             ["design", "target", "LUT", "FF", "carry", "DSP", "BRAM"],
             [[row["design"], target(row["target"]),
               *(count(row.get(key)) for key in ("lut", "ff", "carry", "dsp", "bram"))]
              for row in rows],
         ),
-        note="The colour is the precision's; grey, the course report's unsigned MACs.",
+        note=SHADES,
         missing=failures(inputs),
     )  # fmt: skip
 
@@ -85,7 +103,7 @@ def fmax(inputs: Inputs) -> Figure | str:
     runs = [row for row in inputs.rows("fpga", "runs") if row["fmax_mhz"] is not None]
     if not runs:
         return "not run: hardware"
-    designs, where = designs_of(runs), list(dict.fromkeys(row["target"] for row in runs))
+    designs, where = designs_of(runs), targets_of(runs)
     place = {name: len(designs) - 1 - index for index, name in enumerate(designs)}
 
     def draw(canvas: Canvas, narrow: bool) -> None:
@@ -139,6 +157,7 @@ def fit(inputs: Inputs) -> Figure | str:
         return "not run: arrays that fill a device"
     rows = sorted(rows, key=lambda row: (row["target"], -row["gmacs"]))
     found = cpu(inputs.timings)
+    of_cpu = found.gmacs if found else {}
 
     def draw(canvas: Canvas, narrow: bool) -> None:
         axes = canvas.subplots()
@@ -146,7 +165,9 @@ def fit(inputs: Inputs) -> Figure | str:
         axes.barh(places, [row["gmacs"] for row in rows], height=0.62,
                   color=[shade(row) for row in rows])  # fmt: skip
         for place, row in zip(places, rows, strict=True):
-            words = f"{row['macs']} MACs" + ("" if narrow else f" at {figure(row['fmax_mhz'])} MHz")
+            words = f"{row['macs']:,} MACs"
+            if not narrow:
+                words += f" at {figure(row['fmax_mhz'])} MHz"
             axes.annotate(words, (row["gmacs"], place), xytext=(5, 0), textcoords="offset points",
                           va="center", fontsize=11, color=colour("muted"))  # fmt: skip
         labels = [f"{row['design']}\n{target(row['target'])}" if narrow
@@ -158,8 +179,8 @@ def fit(inputs: Inputs) -> Figure | str:
         axes.set_xlim(0, max(row["gmacs"] for row in rows) * (1.5 if narrow else 1.25))
         axes.set_xlabel("GMAC/s of the whole device")
 
-    beside = ", ".join(f"{BY_KEY[key].label} {figure(value)}" for key, value in found.gmacs.items()
-                       if key in BY_KEY) if found else "not run"  # fmt: skip
+    beside = ", ".join(f"{BY_KEY[key].label} {figure(value)}" for key, value in of_cpu.items()
+                       if key in BY_KEY) or "not run"  # fmt: skip
     return Figure(
         key="fit",
         title="How much fits, and what it does",
@@ -169,11 +190,35 @@ def fit(inputs: Inputs) -> Figure | str:
         height=lambda narrow: 70 + (40 if narrow else 28) * len(rows),
         draw=draw,
         table=Table(
-            ["design", "target", "MACs", "used", "Fmax MHz", "GMAC/s"],
+            ["design", "target", "MACs", "used", "Fmax MHz", "GMAC/s", "CPU GMAC/s", "of the CPU"],
             [[row["design"], target(row["target"]), f"{row['macs']:,}",
               f"{100 * row['utilization']:.0f} %" if row.get("utilization") else "–",
-              figure(row["fmax_mhz"], 4), figure(row["gmacs"])] for row in rows],
+              figure(row["fmax_mhz"], 4), figure(row["gmacs"]),
+              figure(of_cpu.get(row["precision"])),
+              ratio(row["gmacs"], of_cpu.get(row["precision"])) or "–"] for row in rows],
         ),
         note=f"Arrays grown until the device no longer routes. The CPU beside, GMAC/s at one "
         f"thread: {beside}.",
+    )  # fmt: skip
+
+
+def activity(inputs: Inputs) -> Figure | str:
+    rows = inputs.rows("fpga", "activity")
+    if not rows:
+        return "not run: toggles per MAC (tools/fpga --asic)"
+    designs, where = designs_of(rows), targets_of(rows)
+    return Figure(
+        key="activity",
+        title="Toggles per MAC",
+        words=f"Toggles per MAC of {len(designs)} designs on {', '.join(map(target, where))}.",
+        height=dots_height(designs),
+        draw=dots(rows, "toggles_per_mac", "toggles of all nets, per MAC"),
+        table=Table(
+            ["design", "target", "nets", "toggles per MAC"],
+            [[row["design"], target(row["target"]), count(row.get("nets")),
+              figure(row["toggles_per_mac"], 4)] for row in rows],
+        ),
+        note="How often the nets of the netlist, built of LUTs, change for one MAC of conv1, "
+        "without glitches. This is no power, for which no open model of these devices exists. "
+        + SHADES,
     )  # fmt: skip
