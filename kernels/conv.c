@@ -333,6 +333,12 @@ static nm_status make_epilogue(nm_conv *conv, const nm_conv_desc *d) {
     if (is_byte(d->output_type)) {
         e->min_f32 = (float)(e->min - e->zero_point);
         e->max_f32 = (float)(e->max - e->zero_point);
+        const int flip = d->output_type == NM_INT8 ? 128 : 0;
+        e->pack_zero = (int16_t)(e->zero_point + flip);
+        e->pack_min = (uint8_t)(e->min + flip);
+        e->pack_max = (uint8_t)(e->max + flip);
+        e->pack_flip = (uint8_t)flip;
+        e->pack_plain = e->pack_min == 0 && e->pack_max == 255 && flip == 0;
     }
     const size_t n = d->out_channels;
     const size_t bytes = (n + NM_CHANNEL_SLACK) * 4;

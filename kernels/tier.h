@@ -31,8 +31,11 @@ typedef struct nm_epilogue {
     int32_t zero_point;
     int32_t min, max;       /**< 8-bit and int32 outputs, in output units */
     float min_f32, max_f32; /**< float outputs; for 8-bit ones, the bounds less the zero point */
-    bool narrow; /**< 8-bit by float rounding, and every |scale| is so far below 1 that no
-                      product of an int32 leaves int32 */
+    bool narrow;       /**< 8-bit by float rounding, and every |scale| is so far below 1 that no
+                            product of an int32 leaves int32: saturating packs to unsigned bytes serve */
+    int16_t pack_zero; /**< the zero point of those; signed bytes are made 128 higher */
+    uint8_t pack_min, pack_max, pack_flip; /**< then clamped, then XORed, ... */
+    bool pack_plain;                       /**< ... or neither: they are the outputs */
 } nm_epilogue;
 
 /**
@@ -76,7 +79,7 @@ typedef struct nm_winograd_tile {
     const uint8_t *positions; /**< [16] how many each phase has */
     const void *weights;      /**< [position][step][nr][lanes][step elements] */
     const int32_t *start;     /**< [output row][output column][nr * lanes] */
-    char *const *output;      /**< [output row][output column][mr]; NULL beyond the image */
+    char *const *output;      /**< [output row][output column][mr] pixels */
     size_t channel, channels;
     const nm_epilogue *epilogue;
 } nm_winograd_tile;

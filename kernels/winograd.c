@@ -351,12 +351,13 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
     const size_t element = nm_tensor_bytes(d->output_type, 1);
     const size_t height = conv->info.out_height, width = conv->info.out_width;
     char *pixel[4 * NM_MAX_MR];
+    char beyond[NM_CHANNEL_SLACK * 4]; /* where outputs beyond the image go */
     for (size_t m = 0; m < mr; ++m) {
         const place at = place_of(plan, first + m);
         for (size_t i = 0; i < 4; ++i) {
             const size_t oh = at.oh + i / 2, ow = at.ow + i % 2;
             const size_t index = ((at.n * height + oh) * width + ow) * d->out_channels + p->channel;
-            pixel[i * mr + m] = oh < height && ow < width ? output + index * element : NULL;
+            pixel[i * mr + m] = oh < height && ow < width ? output + index * element : beyond;
         }
     }
     const nm_winograd_tile tile = {

@@ -58,12 +58,11 @@ INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_e
     UNROLL for (int i = 0; i < 4; ++i) q[i] =
         vi_round_f32(vf_mul(vf_from_i32(acc[i]), vf_load(scale[i])));
     /* signed bytes are made as unsigned ones 128 higher */
-    const int offset = e->type == NM_INT8 ? 128 : 0;
-    vc bytes = vc_pack(q, (int16_t)(e->zero_point + offset));
-    if (e->min + offset > 0 || e->max + offset < 255)
-        bytes = vc_clamp(bytes, vc_set1((uint8_t)(e->min + offset)),
-                         vc_set1((uint8_t)(e->max + offset)));
-    return offset ? vc_xor(bytes, vc_set1((uint8_t)offset)) : bytes;
+    const vc bytes = vc_pack(q, e->pack_zero);
+    if (e->pack_plain)
+        return bytes;
+    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
+                  vc_set1(e->pack_flip));
 }
 
 /** Bytes of one output element. */
@@ -71,66 +70,45 @@ INLINE size_t output_size(const nm_epilogue *e) {
     return e->type == NM_INT32 || e->type == NM_FLOAT32 ? 4 : 1;
 }
 
-/* ---- Tiles: mr pixels x nr vectors of output channels, [mr][nr] in memory ------------------- */
+/* ---- Tiles: mr pixels x nr vectors of output channels ---------------------------------------- */
 
-/** A tile's vectors; they are read in fours. */
-enum { TILE_VECTORS = NM_MAX_MR * NM_MAX_NR + 3 };
+/** Pixels whose vectors are requantized together: as many as fill four, at least one. */
+#define PIXELS_TOGETHER(nr) ((nr) > 2 ? 1 : 4 / (nr))
 
-/** Requantized bytes, four vectors at a time whatever pixels they belong to. Where nr divides four,
- *  those are whole pixels. */
-INLINE void store_tile_narrow(const nm_epilogue *e, size_t channel, size_t channels,
-                              char *const *pixel, const vi *acc, int mr, int nr) {
-    const int count = mr * nr;
-    const int piece = 4 % nr ? 1 : nr; /* vectors that are stored together */
-    for (int first = 0; first < count; first += 4) {
-        const float *scale[4];
-        UNROLL for (int i = 0; i < 4; ++i) scale[i] = e->scale + channel + (first + i) % nr * VL;
-        uint8_t bytes[4 * VL];
-        vc_store(bytes, vc_in_order(requantize_narrow(acc + first, scale, e)), sizeof bytes);
-        UNROLL for (int i = 0; i < 4; i += piece) {
-            const int at = first + i;
-            if (at >= count || !pixel[at / nr])
-                continue;
-            const size_t c = (size_t)(at % nr) * VL, width = (size_t)piece * VL;
-            if (c + width <= channels)
-                memcpy(pixel[at / nr] + c, bytes + i * VL, width);
-            else
-                memcpy(pixel[at / nr] + c, bytes + i * VL, channels - c);
-        }
+/** Requantizes `pixels` <= PIXELS_TOGETHER(nr) pixels straight from their registers and stores
+ *  `channels` bytes of each. Needs epilogue.narrow. */
+INLINE void store_pixels_narrow(const nm_epilogue *e, size_t channel, size_t channels,
+                                char *const *pixel, vi acc[][NM_MAX_NR], int pixels, int nr) {
+    vi q[4];
+    const float *scale[4];
+    UNROLL for (int i = 0; i < 4; ++i) {
+        /* where fewer than four are left, the last stands in for them, at no cost */
+        const int at = i < pixels * nr ? i : pixels * nr - 1;
+        q[i] = acc[at / nr][at % nr];
+        scale[i] = e->scale + channel + at % nr * VL;
     }
+    const vc bytes = vc_in_order(requantize_narrow(q, scale, e));
+    UNROLL for (int i = 0; i < pixels; ++i)
+        vc_store_part((uint8_t *)pixel[i], bytes, i, PIXELS_TOGETHER(nr), channels);
 }
 
-/** Stores `channels` channels of each pixel but the NULL ones. Out of line, like the next: one copy
- *  serves all tiles. */
+/** A tile's vectors in memory, [mr][nr]. */
+enum { TILE_VECTORS = NM_MAX_MR * NM_MAX_NR };
+
+/** Any integer epilogue: stores `channels` channels of each pixel. Out of line, like the next: one
+ *  copy serves all tiles. */
 static __attribute__((noinline)) void store_tile_i32(const nm_epilogue *e, size_t channel,
                                                      size_t channels, char *const *pixel,
                                                      const vi *acc, int mr, int nr) {
-    if (e->narrow) {
-        /* a constant for the loop above */
-        switch (nr) {
-        case 4:
-            store_tile_narrow(e, channel, channels, pixel, acc, mr, 4);
-            break;
-        case 3:
-            store_tile_narrow(e, channel, channels, pixel, acc, mr, 3);
-            break;
-        case 2:
-            store_tile_narrow(e, channel, channels, pixel, acc, mr, 2);
-            break;
-        default:
-            store_tile_narrow(e, channel, channels, pixel, acc, mr, 1);
-        }
-        return;
-    }
     const size_t size = output_size(e);
     for (int i = 0; i < mr * nr; ++i) {
         const size_t c = (size_t)(i % nr) * VL;
-        if (pixel[i / nr])
-            store_i32(acc[i], e, channel + c, pixel[i / nr] + c * size,
-                      channels - c < VL ? channels - c : VL);
+        store_i32(acc[i], e, channel + c, pixel[i / nr] + c * size,
+                  channels - c < VL ? channels - c : VL);
     }
 }
 
+/** Likewise of float sums. */
 static __attribute__((noinline)) void store_tile_f32(const nm_epilogue *e, size_t channel,
                                                      size_t channels, char *const *pixel,
                                                      const vf *acc, int mr, int nr) {

@@ -28,6 +28,9 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Hides from the compiler what a pointer's value is, so that it reads again what lies there. */
+#define READ_AGAIN(pointer) __asm__("" : "+r"(pointer))
+
 #include NM_VEC
 
 #include "epilogue.h"

@@ -10,22 +10,30 @@
 #define PIXEL(pointers, m, stride) ((pointers)[(m) / 3] + (ptrdiff_t)((m) % 3) * (stride))
 #define POINTERS(mr) (((mr) + 2) / 3)
 
-/** acc += the products of `steps` steps of activations from x on, pixels `stride` bytes apart.
+/** acc += the products of `steps` > 0 steps of activations from x on, pixels `stride` bytes apart.
  *  Returns the weights after them. */
 INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
                                   size_t steps, const wt_t *w, int mr, int nr) {
     const char *pixel[POINTERS(NM_MAX_MR)];
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
-    for (; steps > 0; --steps) {
+    /* Where the accumulators leave no register for it, the last weight vector is an operand in
+     * memory, read again for each pixel. */
+    const int kept = mr * nr + nr + 1 > VECTOR_REGISTERS ? nr - 1 : nr;
+    do {
         vw weight[NM_MAX_NR];
-        UNROLL for (int n = 0; n < nr; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
+        UNROLL for (int n = 0; n < kept; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
+        const wt_t *last = w + (nr - 1) * VL * DOT_STEP;
         UNROLL for (int m = 0; m < mr; ++m) {
             const vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
-            UNROLL for (int n = 0; n < nr; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
+            UNROLL for (int n = 0; n < kept; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
+            if (kept < nr) {
+                READ_AGAIN(last);
+                acc[m][nr - 1] = vi_dot(acc[m][nr - 1], a, vw_load(last));
+            }
         }
         UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += DOT_STEP * sizeof(act_t);
         w += (size_t)nr * VL * DOT_STEP;
-    }
+    } while (--steps > 0);
     return w;
 }
 
@@ -40,6 +48,17 @@ INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t 
         }                                                                                          \
         store_tile_##kind(t->epilogue, t->channel, t->channels, pixel, tile, mr, nr);              \
     } while (0)
+
+/** Stores the tile from its registers. */
+INLINE void store_tile_narrow(const nm_tile *t, vi acc[][NM_MAX_NR], int mr, int nr) {
+    char *output = t->output;
+    UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
+        const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
+        char *pixel[4];
+        UNROLL for (int i = 0; i < pixels; ++i, output += t->output_stride) pixel[i] = output;
+        store_pixels_narrow(t->epilogue, t->channel, t->channels, pixel, acc + m, pixels, nr);
+    }
+}
 
 INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     vi acc[NM_MAX_MR][NM_MAX_NR];
@@ -57,7 +76,10 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     for (size_t s = 0; s < t->segments; ++s)
         w = accumulate_int(acc, (const char *)t->input + t->segment[s], t->pixel_stride, t->steps,
                            w, mr, nr);
-    STORE_TILE(i32, vi, t, acc, mr, nr);
+    if (t->epilogue->narrow)
+        store_tile_narrow(t, acc, mr, nr);
+    else
+        STORE_TILE(i32, vi, t, acc, mr, nr);
 }
 
 INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
@@ -96,7 +118,8 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
         const char *x[POINTERS(NM_MAX_MR)];
         UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] =
             (const char *)t->input + t->segment[s] + 3 * i * stride;
-        for (size_t step = t->steps; step > 0; --step) {
+        size_t step = t->steps;
+        do {
             vf weight[NM_MAX_NR];
             UNROLL for (int n = 0; n < nr; ++n) weight[n] = vf_load(w + n * VL);
             UNROLL for (int m = 0; m < mr; ++m) {
@@ -105,9 +128,16 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
             }
             UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] += sizeof(float);
             w += (size_t)nr * VL;
+        } while (--step > 0);
+    }
+    const vf min = vf_set1(t->epilogue->min_f32), max = vf_set1(t->epilogue->max_f32);
+    char *output = t->output;
+    UNROLL for (int m = 0; m < mr; ++m, output += t->output_stride) {
+        UNROLL for (int n = 0; n < nr; ++n) {
+            vf_store((float *)output + n * VL, vf_max(min, vf_min(max, acc[m][n])),
+                     n + 1 < nr ? VL : t->channels - (size_t)n * VL);
         }
     }
-    STORE_TILE(f32, vf, t, acc, mr, nr);
 }
 
 /** sum[m] = the staged activations of pixel m's window, for a weight zero point. */

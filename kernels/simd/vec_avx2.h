@@ -6,6 +6,7 @@
 #include <simde/x86/fma.h>
 
 #define VL 8
+#define VECTOR_REGISTERS 16
 /* Of 16 registers: the accumulators, a weight vector per nr, the broadcast and a product. */
 #define TILES(X) UP_TO_12(X, 1) UP_TO_6(X, 2)
 #define TILE_MR                                                                                    \
@@ -124,6 +125,27 @@ INLINE void vc_store(uint8_t *p, vc a, size_t n) {
     uint8_t t[4 * VL];
     simde_mm256_storeu_si256((simde__m256i *)t, a);
     memcpy(p, t, n);
+}
+
+/* The first n bytes of part `part` of `parts`, 1, 2 or 4 equal ones. */
+INLINE void vc_store_part(uint8_t *p, vc a, int part, int parts, size_t n) {
+    if (parts == 1) {
+        vc_store(p, a, n);
+        return;
+    }
+    const simde__m128i half =
+        part >= parts / 2 ? simde_mm256_extracti128_si256(a, 1) : simde_mm256_castsi256_si128(a);
+    if (parts == 2 && n == 2 * VL) {
+        simde_mm_storeu_si128((simde__m128i *)p, half);
+        return;
+    }
+    uint64_t t[2];
+    simde_mm_storeu_si128((simde__m128i *)t, half);
+    const uint64_t *const from = t + (parts == 4 ? part % 2 : 0);
+    if (n == VL)
+        memcpy(p, from, VL);
+    else
+        memcpy(p, from, n);
 }
 
 #if defined(NM_AVXVNNI)

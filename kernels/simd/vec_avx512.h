@@ -11,6 +11,7 @@
 #define ACT_BIAS_S4 8
 /* What makes transformed activations of -30..60 fit act_t. */
 #define WINOGRAD_BIAS 30
+#define VECTOR_REGISTERS 32
 /* Of 32 registers: the accumulators, a weight vector per nr (the last may be a memory operand) and
  * the broadcast. */
 #define TILES(X) UP_TO_14(X, 1) UP_TO_14(X, 2) UP_TO_9(X, 3) UP_TO_7(X, 4)
@@ -181,4 +182,19 @@ INLINE void vc_store(uint8_t *p, vc a, size_t n) {
         simde_mm512_storeu_si512(p, a);
     else
         _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, a);
+}
+/* The first n bytes of part `part` of `parts`, 1, 2 or 4 equal ones. */
+INLINE void vc_store_part(uint8_t *p, vc a, int part, int parts, size_t n) {
+    if (parts == 1)
+        _mm512_mask_storeu_epi8(p, UINT64_MAX >> (64 - n), a);
+    else if (parts == 2)
+        _mm256_mask_storeu_epi8(p, UINT32_MAX >> (32 - n),
+                                part ? simde_mm512_extracti64x4_epi64(a, 1)
+                                     : simde_mm512_castsi512_si256(a));
+    else
+        _mm_mask_storeu_epi8(p, (simde__mmask16)(0xFFFFu >> (16 - n)),
+                             part == 0   ? simde_mm512_castsi512_si128(a)
+                             : part == 1 ? _mm512_extracti32x4_epi32(a, 1)
+                             : part == 2 ? _mm512_extracti32x4_epi32(a, 2)
+                                         : _mm512_extracti32x4_epi32(a, 3));
 }

@@ -11,6 +11,7 @@
 #define ACT_BIAS_S4 0
 /* What makes transformed activations of -30..60 fit act_t. */
 #define WINOGRAD_BIAS 0
+#define VECTOR_REGISTERS 32
 /* Of 32 registers. */
 #define TILES(X) UP_TO_12(X, 1) UP_TO_12(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4)
 #define TILE_MR                                                                                    \
@@ -99,6 +100,16 @@ INLINE void vc_store(uint8_t *p, vc a, size_t n) {
     uint8_t t[4 * VL];
     simde_vst1q_u8(t, a);
     memcpy(p, t, n);
+}
+/* The first n bytes of part `part` of `parts`, 1, 2 or 4 equal ones. */
+INLINE void vc_store_part(uint8_t *p, vc a, int part, int parts, size_t n) {
+    if (parts == 1) {
+        vc_store(p, a, n);
+        return;
+    }
+    uint8_t t[4 * VL];
+    simde_vst1q_u8(t, a);
+    memcpy(p, t + part * (4 * VL / parts), n);
 }
 
 /* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */

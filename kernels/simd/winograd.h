@@ -7,99 +7,94 @@
  *     y1 = a - b + d
  *
  * A row of phases runs a, then b on top of it (so that a - b = 2 a - (a + b)), then c on top of
- * both, which is y0; then d on top of a - b, which is y1. The rows combine likewise.
+ * both, which is y0; then d on top of a - b, which is y1. The rows combine likewise: a's outputs
+ * wait in memory, b's turn them into the starts a + b and a - b of c's and d's, which are
+ * requantized from their registers.
  */
 
-/** MR tiles' worth of one row's y0 or y1, folded into the sums over rows. */
-typedef struct winograd_rows {
-    vi sum[2][TILE_VECTORS];        /* of rows a and b: y0's share, by column output */
-    vi difference[2][TILE_VECTORS]; /* a - b: y1's */
-} winograd_rows;
+/** A tile's sums that wait for other positions, [mr][nr] vectors each. */
+typedef struct winograd_sums {
+    int32_t difference[TILE_VECTORS * VL]; /* of this row: a - b */
+    int32_t sum[2][TILE_VECTORS * VL];     /* of rows, by column output: a, then a + b */
+    int32_t rest[2][TILE_VECTORS * VL];    /* a - b */
+} winograd_sums;
 
-/** Stores output (i, j) of every tile; `acc` holds four times the convolution. */
-INLINE void winograd_store(const nm_winograd_tile *t, int output, vi *acc, int mr, int nr) {
-    if (!t->epilogue->narrow) { /* the narrow epilogue's scale has the quarter in it */
-        for (int i = 0; i < mr * nr; ++i)
-            acc[i] = vi_srav(acc[i], vi_set1(2));
-    }
-    store_tile_i32(t->epilogue, t->channel, t->channels, t->output + output * mr, acc, mr, nr);
+#define EACH_VECTOR(m, n, at, mr, nr)                                                              \
+    UNROLL for (int m = 0; m < (mr); ++m)                                                          \
+        UNROLL for (int n = 0, at = m * (nr)*VL; n < (nr); ++n, at += VL)
+
+/** Row a's column output waits. */
+INLINE void winograd_keep(vi acc[][NM_MAX_NR], int32_t *sum, int mr, int nr) {
+    EACH_VECTOR(m, n, at, mr, nr) vi_store(sum + at, acc[m][n], VL);
 }
 
-/** Takes in row `row`'s column output j. */
-static __attribute__((noinline)) void winograd_fold(const nm_winograd_tile *t, winograd_rows *rows,
-                                                    int row, int j, vi *acc, int mr, int nr) {
-    vi *const sum = rows->sum[j], *const difference = rows->difference[j];
-    const int count = mr * nr;
-    switch (row) {
-    case 0:
-        for (int i = 0; i < count; ++i)
-            sum[i] = acc[i];
-        break;
-    case 1:
-        for (int n = 0; n < nr; ++n) {
-            const vi start0 = vi_load(t->start + (j * nr + n) * VL);
-            const vi start1 = vi_load(t->start + ((2 + j) * nr + n) * VL);
-            for (int i = n; i < count; i += nr) {
-                const vi a = sum[i];
-                sum[i] = vi_add(vi_add(a, start0), acc[i]);
-                difference[i] = vi_sub(vi_add(a, start1), acc[i]);
-            }
-        }
-        break;
-    case 2:
-        for (int i = 0; i < count; ++i)
-            acc[i] = vi_add(acc[i], sum[i]);
-        winograd_store(t, j, acc, mr, nr);
-        break;
-    default:
-        for (int i = 0; i < count; ++i)
-            acc[i] = vi_add(acc[i], difference[i]);
-        winograd_store(t, 2 + j, acc, mr, nr);
+/** Row b's: `start0` and `start1` are the starts of output rows 0 and 1, [nr * lanes]. */
+INLINE void winograd_combine(vi acc[][NM_MAX_NR], const int32_t *start0, const int32_t *start1,
+                             int32_t *sum, int32_t *rest, int mr, int nr) {
+    EACH_VECTOR(m, n, at, mr, nr) {
+        const vi a = vi_load(sum + at);
+        vi_store(sum + at, vi_add(vi_add(a, vi_load(start0 + n * VL)), acc[m][n]), VL);
+        vi_store(rest + at, vi_sub(vi_add(a, vi_load(start1 + n * VL)), acc[m][n]), VL);
     }
+}
+
+/** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
+INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
+                            char *const *output, int mr, int nr) {
+    EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
+    if (t->epilogue->narrow) { /* its scale has the quarter in it */
+        UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
+            const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
+            store_pixels_narrow(t->epilogue, t->channel, t->channels, output + m, acc + m, pixels,
+                                nr);
+        }
+        return;
+    }
+    vi tile[TILE_VECTORS];
+    UNROLL for (int m = 0; m < mr; ++m) {
+        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = vi_srav(acc[m][n], vi_set1(2));
+    }
+    store_tile_i32(t->epilogue, t->channel, t->channels, output, tile, mr, nr);
 }
 
 /** acc += the positions of the next phase. */
 INLINE const wt_t *winograd_phase(vi acc[][NM_MAX_NR], const nm_winograd_tile *t, int phase,
                                   const char **x, const wt_t *w, int mr, int nr) {
-    for (int i = t->positions[phase]; i > 0; --i, *x += mr * t->tile_bytes)
+    int i = t->positions[phase];
+    do {
         w = accumulate_int(acc, *x, t->tile_bytes, t->steps, w, mr, nr);
+        *x += mr * t->tile_bytes;
+    } while (--i > 0);
     return w;
 }
 
 INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
-    winograd_rows rows;
-    vi kept[TILE_VECTORS], out[TILE_VECTORS];
+    winograd_sums sums;
     const char *x = t->input;
     const wt_t *w = t->weights;
     for (int row = 0; row < 4; ++row) {
         vi acc[NM_MAX_MR][NM_MAX_NR];
-        UNROLL for (int m = 0; m < mr; ++m) {
-            UNROLL for (int n = 0; n < nr; ++n) acc[m][n] = vi_set1(0);
-        }
+        EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_set1(0);
         w = winograd_phase(acc, t, 4 * row, &x, w, mr, nr);
-        UNROLL for (int m = 0; m < mr; ++m) {
-            UNROLL for (int n = 0; n < nr; ++n) kept[m * nr + n] = acc[m][n];
-        }
+        EACH_VECTOR(m, n, at, mr, nr) vi_store(sums.difference + at, acc[m][n], VL);
         w = winograd_phase(acc, t, 4 * row + 1, &x, w, mr, nr);
-        UNROLL for (int m = 0; m < mr; ++m) {
-            UNROLL for (int n = 0; n < nr; ++n) {
-                const vi a = kept[m * nr + n];
-                kept[m * nr + n] = vi_sub(vi_add(a, a), acc[m][n]);
-            }
+        EACH_VECTOR(m, n, at, mr, nr) {
+            const vi a = vi_load(sums.difference + at);
+            vi_store(sums.difference + at, vi_sub(vi_add(a, a), acc[m][n]), VL);
         }
-        w = winograd_phase(acc, t, 4 * row + 2, &x, w, mr, nr);
-        UNROLL for (int m = 0; m < mr; ++m) {
-            UNROLL for (int n = 0; n < nr; ++n) {
-                out[m * nr + n] = acc[m][n];
-                acc[m][n] = kept[m * nr + n];
-            }
+        for (int j = 0; j < 2; ++j) {
+            w = winograd_phase(acc, t, 4 * row + 2 + j, &x, w, mr, nr);
+            const int32_t *const start = t->start + j * nr * VL;
+            if (row == 0)
+                winograd_keep(acc, sums.sum[j], mr, nr);
+            else if (row == 1)
+                winograd_combine(acc, start, start + 2 * nr * VL, sums.sum[j], sums.rest[j], mr,
+                                 nr);
+            else
+                winograd_finish(t, acc, row == 2 ? sums.sum[j] : sums.rest[j],
+                                t->output + (2 * (row - 2) + j) * mr, mr, nr);
+            EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_load(sums.difference + at);
         }
-        winograd_fold(t, &rows, row, 0, out, mr, nr);
-        w = winograd_phase(acc, t, 4 * row + 3, &x, w, mr, nr);
-        UNROLL for (int m = 0; m < mr; ++m) {
-            UNROLL for (int n = 0; n < nr; ++n) out[m * nr + n] = acc[m][n];
-        }
-        winograd_fold(t, &rows, row, 1, out, mr, nr);
     }
 }
 
