@@ -41,9 +41,11 @@ typedef struct direct_plan {
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t segments, segment_length, steps;
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
-    ptrdiff_t *segment;   /* byte offsets for the tiles */
-    ptrdiff_t *window;    /* gathering: byte offsets of the taps ... */
-    size_t taps;          /* ... each of group_in activations */
+    size_t top, left;     /* padding that is in no copy: its taps are left out ... */
+    size_t left_steps, right_steps; /* ... these, of a row's first and last pixel */
+    ptrdiff_t *segment;             /* byte offsets for the tiles */
+    ptrdiff_t *window;              /* gathering: byte offsets of the taps ... */
+    size_t taps;                    /* ... each of group_in activations */
 
     void *weights;
     void *bias;
@@ -71,6 +73,29 @@ static void destroy(void *opaque) {
     free(plan);
 }
 
+/** Pixels of a 1x1 convolution follow each other through rows and images. */
+static bool runs_through_rows(const nm_conv_desc *d) {
+    return d->kernel_height == 1 && d->kernel_width == 1 && d->stride[0] == 1 && d->stride[1] == 1;
+}
+
+/** Columns by which the last pixel's window reaches into the padding on the right. */
+static size_t overhang(const nm_conv *conv) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t end = (conv->info.out_width - 1) * d->stride[1] + d->kernel_width;
+    const size_t exist = d->padding[1] + d->in_width;
+    return end > exist ? end - exist : 0;
+}
+
+/** Whether padding can be left out instead of filled in: it must add nothing, and no column of it
+ *  may be seen by more than a row's first or last pixel, nor a tap of theirs by both. */
+static bool can_leave_out_padding(const nm_conv *conv, const direct_plan *plan, size_t step) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t left = d->padding[1], right = overhang(conv);
+    return plan->skip_segments == 1 && nm_input_is_native(conv) && !d->weight_zero_point &&
+           conv->group_in % step == 0 && left <= d->stride[1] && right <= d->stride[1] &&
+           left + right <= d->kernel_width;
+}
+
 /** Chooses segments and what must stand before the tiles. */
 static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
@@ -85,8 +110,16 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
 
     /* A row of zeros adds nothing; only whole rows are worth the trouble. */
     const bool zeros = !plan->is_int || nm_staged_zero(conv) == 0;
-    plan->skip_segments = zeros && !d->group_size ? plan->segments / d->kernel_height : 0;
-
+    if (zeros && !d->group_size && !runs_through_rows(d))
+        plan->skip_segments = plan->segments / d->kernel_height;
+    if (can_leave_out_padding(conv, plan, step)) {
+        plan->stage = nm_stage_in_place(conv);
+        plan->top = d->padding[0];
+        plan->left = d->padding[1];
+        plan->left_steps = plan->left * conv->group_in / step;
+        plan->right_steps = overhang(conv) * conv->group_in / step;
+        return;
+    }
     const bool over_read = !plan->gather && plan->segment_length % step;
     plan->stage = nm_stage_plan(conv, over_read, 0, 0);
 }
@@ -134,11 +167,8 @@ static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const
 static bool plan_panels(nm_conv *conv, direct_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
     const nm_tier *tier = conv->tier;
-    /* pixels of a 1x1 convolution follow each other through rows and images */
-    const bool one_row =
-        d->kernel_height == 1 && d->kernel_width == 1 && d->stride[0] == 1 && d->stride[1] == 1;
     const size_t pixels = d->batch * conv->info.out_height * conv->info.out_width;
-    plan->rows = one_row ? 1 : d->batch * conv->info.out_height;
+    plan->rows = runs_through_rows(d) ? 1 : d->batch * conv->info.out_height;
     plan->row_pixels = pixels / plan->rows;
 
     const size_t vectors = nm_ceil_div(conv->group_out, tier->lanes);
@@ -455,14 +485,20 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
         const size_t x = tile_pixel(p, at.tile), mr = tile_pixel(p, at.tile + 1) - x;
         const size_t n = plan->rows == 1 ? 0 : at.row / conv->info.out_height;
         const size_t oh = at.row - n * conv->info.out_height;
-        const size_t pixel =
-            (n * plan->stage.height + oh * d->stride[0]) * plan->stage.width + x * d->stride[1];
+        const ptrdiff_t row =
+            (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
+        const ptrdiff_t pixel = row * (ptrdiff_t)plan->stage.width + (ptrdiff_t)(x * d->stride[1]) -
+                                (ptrdiff_t)plan->left;
+        const size_t left = x == 0 ? plan->left_steps : 0;
+        const size_t right = x + mr == plan->row_pixels ? plan->right_steps : 0;
         nm_tile tile = {
-            .input = input + pixel * pixel_bytes + p->group * conv->group_in * element,
+            .input = input + pixel * (ptrdiff_t)pixel_bytes + p->group * conv->group_in * element,
             .pixel_stride = (ptrdiff_t)(d->stride[1] * pixel_bytes),
             .segment = plan->segment,
             .segments = plan->segments,
-            .steps = plan->steps,
+            .left_steps = left,
+            .steps = plan->steps - left - right,
+            .right_steps = right,
             .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
             .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +
@@ -472,7 +508,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .channels = p->channels,
             .epilogue = &conv->epilogue,
         };
-        if (plan->skip_segments && plan->rows > 1)
+        if (plan->skip_segments)
             skip_padding(conv, plan, p, oh, &tile);
         run_tile(conv, plan, p, &tile, mr, gathered);
     }

@@ -46,6 +46,12 @@ nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t r
     return stage;
 }
 
+nm_stage nm_stage_in_place(const nm_conv *conv) {
+    return (nm_stage){.element = conv->desc.precision == NM_F32 ? sizeof(float) : 1,
+                      .height = conv->desc.in_height,
+                      .width = conv->desc.in_width};
+}
+
 static void fill(const nm_conv *conv, char *out, size_t count) {
     if (conv->desc.precision == NM_F32)
         memset(out, 0, count * sizeof(float));

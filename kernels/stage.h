@@ -20,6 +20,12 @@ typedef struct nm_stage {
  *  padding more than the convolution asks for. */
 nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right);
 
+/** No copy, whatever the padding: the kernels leave out the taps in it. */
+nm_stage nm_stage_in_place(const nm_conv *conv);
+
+/** Whether the kernels can read the caller's activations as they are. */
+bool nm_input_is_native(const nm_conv *conv);
+
 /** Stages rows begin..end of batch * height, so that threads can share the work. */
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
                    size_t begin, size_t end);

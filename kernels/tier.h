@@ -49,7 +49,10 @@ typedef struct nm_tile {
     const void *input;
     ptrdiff_t pixel_stride; /**< bytes */
     const ptrdiff_t *segment;
-    size_t segments, steps;    /**< steps per segment */
+    size_t segments;
+    /** Of a segment: first those in which pixel 0 takes no part, as it would see padding, then
+     * those of all pixels, then those without the last. Grouped scales: `steps` alone. */
+    size_t left_steps, steps, right_steps;
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
     const void *bias;          /**< int32 or float [nr * lanes]: the accumulators' start */
     const int32_t *pixel_term; /**< int32 [mr] added to every channel's accumulator, or NULL */

@@ -72,10 +72,19 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
                 vi_add(acc[m][n], vi_set1(t->pixel_term[m]));
         }
     }
+    const ptrdiff_t stride = t->pixel_stride;
     const wt_t *w = t->weights;
-    for (size_t s = 0; s < t->segments; ++s)
-        w = accumulate_int(acc, (const char *)t->input + t->segment[s], t->pixel_stride, t->steps,
-                           w, mr, nr);
+    for (size_t s = 0; s < t->segments; ++s) {
+        const char *x = (const char *)t->input + t->segment[s];
+        if (t->left_steps)
+            w = accumulate_int(acc + 1, x + stride, stride, t->left_steps, w, mr - 1, nr);
+        x += t->left_steps * DOT_STEP * sizeof(act_t);
+        if (t->steps)
+            w = accumulate_int(acc, x, stride, t->steps, w, mr, nr);
+        x += t->steps * DOT_STEP * sizeof(act_t);
+        if (t->right_steps)
+            w = accumulate_int(acc, x, stride, t->right_steps, w, mr - 1, nr);
+    }
     if (t->epilogue->narrow)
         store_tile_narrow(t, acc, mr, nr);
     else
@@ -106,6 +115,24 @@ INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
     STORE_TILE(f32, vf, t, sum, mr, nr);
 }
 
+/** As accumulate_int(). */
+INLINE const float *accumulate_f32(vf acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
+                                   size_t steps, const float *w, int mr, int nr) {
+    const char *pixel[POINTERS(NM_MAX_MR)];
+    UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
+    do {
+        vf weight[NM_MAX_NR];
+        UNROLL for (int n = 0; n < nr; ++n) weight[n] = vf_load(w + n * VL);
+        UNROLL for (int m = 0; m < mr; ++m) {
+            const vf a = vf_set1(*(const float *)PIXEL(pixel, m, stride));
+            UNROLL for (int n = 0; n < nr; ++n) acc[m][n] = vf_fma(a, weight[n], acc[m][n]);
+        }
+        UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += sizeof(float);
+        w += (size_t)nr * VL;
+    } while (--steps > 0);
+    return w;
+}
+
 INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
     vf acc[NM_MAX_MR][NM_MAX_NR];
     UNROLL for (int n = 0; n < nr; ++n) {
@@ -115,20 +142,15 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
     const ptrdiff_t stride = t->pixel_stride;
     const float *w = t->weights;
     for (size_t s = 0; s < t->segments; ++s) {
-        const char *x[POINTERS(NM_MAX_MR)];
-        UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] =
-            (const char *)t->input + t->segment[s] + 3 * i * stride;
-        size_t step = t->steps;
-        do {
-            vf weight[NM_MAX_NR];
-            UNROLL for (int n = 0; n < nr; ++n) weight[n] = vf_load(w + n * VL);
-            UNROLL for (int m = 0; m < mr; ++m) {
-                const vf a = vf_set1(*(const float *)PIXEL(x, m, stride));
-                UNROLL for (int n = 0; n < nr; ++n) acc[m][n] = vf_fma(a, weight[n], acc[m][n]);
-            }
-            UNROLL for (int i = 0; i < POINTERS(mr); ++i) x[i] += sizeof(float);
-            w += (size_t)nr * VL;
-        } while (--step > 0);
+        const char *x = (const char *)t->input + t->segment[s];
+        if (t->left_steps)
+            w = accumulate_f32(acc + 1, x + stride, stride, t->left_steps, w, mr - 1, nr);
+        x += t->left_steps * sizeof(float);
+        if (t->steps)
+            w = accumulate_f32(acc, x, stride, t->steps, w, mr, nr);
+        x += t->steps * sizeof(float);
+        if (t->right_steps)
+            w = accumulate_f32(acc, x, stride, t->right_steps, w, mr - 1, nr);
     }
     const vf min = vf_set1(t->epilogue->min_f32), max = vf_set1(t->epilogue->max_f32);
     char *output = t->output;
