@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import itertools
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ from typing import NoReturn
 from fpga import results
 from fpga.files import FlowError, describe, read_json
 from fpga.plan import Plan
-from fpga.tables import HERE, Row, find, load_designs, load_targets
+from fpga.tables import HERE, Row, find, load_designs, load_targets, sources
 from fpga.toolchain import ROOT, TOOLCHAINS, command, recorded_version, tools_for
 from fpga.workflow import drop_damaged, first_use_note, lock, snakemake
 
@@ -89,6 +90,8 @@ def make_plan(args: argparse.Namespace) -> Plan:
     used = {name for pair in pairs for name in pair}
     if not pairs and not (args.asic and alone):
         raise FlowError("nothing to run", "no design for these targets", "see tools/fpga --list")
+    for design, target in itertools.product(designs, targets):
+        sources(design, target["family"])
     return Plan(
         build=str(args.build.resolve()),
         toolchain=args.toolchain,

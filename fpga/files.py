@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,8 +50,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
+NO_ROOM = 64 * 1024  # bytes; less than any tool writes
+
+
+def malformed(path: Path, why: object) -> FlowError:
+    """For a file that does not read: on a full disk the tools leave half of one and end well."""
+    if path.exists() and shutil.disk_usage(path).free < NO_ROOM:
+        return FlowError(path, "no space left on its disk", "make room, then run again")
+    return FlowError(path, getattr(why, "strerror", None) or why, "remove it and run again")
+
+
 def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FlowError(path, error, "remove it and run again") from None
+        raise malformed(path, error) from None

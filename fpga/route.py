@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fpga.files import FlowError, read_json, run_job, write_json
+from fpga.files import malformed, read_json, run_job, write_json
 from fpga.plan import Plan
 from fpga.tables import Row
 from fpga.toolchain import ToolError, recorded_version, relative, run
@@ -36,7 +36,7 @@ def parse_report(path: Path) -> Row:
             cell: [use["used"], use["available"]] for cell, use in report["utilization"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FlowError(path, f"not a nextpnr report ({error})", "run again") from None
+        raise malformed(path, f"not a nextpnr report ({error})") from None
     if len(clocks) != 1:
         raise ToolError(f"{len(clocks)} clocks with an Fmax in nextpnr's report, 1 expected")
     return {

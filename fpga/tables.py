@@ -39,7 +39,8 @@ def _load(path: Path) -> Row:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FlowError(path, error, "give a readable TOML table") from None
+        why = getattr(error, "strerror", None) or error
+        raise FlowError(path, why, "give a readable TOML table") from None
 
 
 def _by_name(path: Path, kind: str, rows: list[Row], keys: dict[str, type]) -> dict[str, Row]:

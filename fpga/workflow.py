@@ -81,7 +81,7 @@ def snakemake(plan: Plan, plan_file: Path, jobs: int, profile: Path | None) -> i
     progress = Progress()
     told, last = False, "ended"
     with (
-        (Path(plan.build) / "snakemake.log").open("w", buffering=1, encoding="utf-8") as log,
+        (Path(plan.build) / "snakemake.log").open("wb", buffering=0) as log,
         subprocess.Popen(
             arguments,
             env=environment,
@@ -93,7 +93,11 @@ def snakemake(plan: Plan, plan_file: Path, jobs: int, profile: Path | None) -> i
         ) as process,
     ):
         for line in process.stdout or ():
-            log.write(line)
+            try:
+                log.write(line.encode())
+            except OSError as error:
+                process.kill()  # with a full disk it would not end
+                raise FlowError(log.name, error.strerror, "make room, then run again") from None
             if line.startswith("fpga: "):
                 told = True
                 print(line, end="", file=sys.stderr)

@@ -251,6 +251,42 @@ def test_missing_tool_says_how_to_get_it(flow: Flow) -> None:
     assert done.stderr == "fpga: icepack: not found on PATH; apt-get install fpga-icestorm\n"
 
 
+def test_a_module_without_a_file_is_named(flow: Flow) -> None:
+    flow.designs.write_text(DESIGNS.replace('module = "tiny"', 'module = "gone"'))
+    done = flow.run("--targets", "up5k")
+    assert done.returncode == 2
+    assert done.stderr.startswith("fpga: design tiny: no gone.v in ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not flow.build.exists()
+
+
+IN_SMALL_DISK = """
+mount -t tmpfs -o size={size}k tmpfs "$0" || exit 77
+"$@"
+code=$?
+find "$0" -name '*.json' -size 0
+exit $code
+"""
+
+
+@pytest.mark.parametrize("kibibytes", [8, 40, 80, 120])
+def test_a_full_disk_ends_the_run_with_a_line(flow: Flow, kibibytes: int) -> None:
+    flow.stand_in()
+    flow.build.mkdir()
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+              IN_SMALL_DISK.format(size=kibibytes), str(flow.build),
+              *flow.command("--toolchain", "native", "--targets", "hx8k")]  # fmt: skip
+    done = subprocess.run(
+        inside, env=flow.environment(), check=False, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode in (1, 77) and "fpga: " not in done.stderr:
+        pytest.skip(f"no mount for a user here: {done.stderr}")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "o space left" in done.stderr
+    assert ".json" not in done.stdout
+
+
 def test_list(flow: Flow) -> None:
     done = flow.run("--list")
     assert done.returncode == 0
