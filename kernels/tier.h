@@ -89,14 +89,16 @@ typedef struct nm_winograd_tile {
 
 typedef void nm_winograd_fn(const nm_winograd_tile *tile);
 
-/** The input transform of one tile. */
-typedef struct nm_winograd_patch {
-    const void *input;                 /**< staged activations, the patch's first pixel */
+/** The input transform of some tiles that follow each other in a row. */
+typedef struct nm_winograd_strip {
+    const void *input;                 /**< staged activations, the first tile's first pixel */
     ptrdiff_t row_bytes, column_bytes; /**< from pixel to pixel */
     bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
-    size_t channels;
+    size_t tiles, channels;
+    void *half;           /**< scratch: [row position][2][pixel pair][tile_bytes] */
+    ptrdiff_t tile_bytes; /**< from tile to tile of the output, and from pixel to pixel of half */
     ptrdiff_t position_bytes; /**< from position to position of the output */
-} nm_winograd_patch;
+} nm_winograd_strip;
 
 /**
  * A row of depthwise outputs, or two, one block of channels: lanes are channels.
@@ -159,7 +161,7 @@ typedef struct nm_tier {
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
     /** Adds winograd_bias to every transformed activation, which lie in -30..60. */
-    void (*winograd_input)(const nm_winograd_patch *patch, void *output);
+    void (*winograd_input)(const nm_winograd_strip *strip, void *output);
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */

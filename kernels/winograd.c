@@ -297,23 +297,32 @@ static size_t expanded_bytes(const nm_conv *conv, const winograd_plan *plan) {
     return conv->tier->wt_size == 1 ? 0 : nm_piece(plan->panel_weights * conv->tier->wt_size);
 }
 
+/** A thread's scratch for the input transform, vectors' slack included. */
+static size_t half_bytes(const winograd_plan *plan) {
+    const size_t pixels = 2 * plan->block + nm_winograd_patch(plan->columns) - 2;
+    return nm_piece(plan->rows->positions * pixels * plan->tile_bytes + NM_ACTIVATION_SLACK);
+}
+
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const winograd_plan *plan = conv->plan;
     return plan->stage.bytes + transformed_bytes(plan) +
-           nm_useful_threads(conv, threads) * expanded_bytes(conv, plan);
+           nm_useful_threads(conv, threads) * (half_bytes(plan) + expanded_bytes(conv, plan));
 }
 
-/** Place of a tile: its image, and its first output row and column. */
-typedef struct place {
-    size_t n, oh, ow;
-} place;
+/** Some tiles that follow each other in a row: their image, the first one's output row and column.
+ */
+typedef struct strip {
+    size_t n, oh, ow, tiles;
+} strip;
 
-static place place_of(const winograd_plan *plan, size_t tile) {
-    const size_t per_image = plan->tile_rows * plan->tile_columns;
-    const size_t t = tile % per_image;
-    return (place){.n = tile / per_image,
-                   .oh = t / plan->tile_columns * TILE,
-                   .ow = t % plan->tile_columns * TILE};
+/** The strip from tile `tile` on: to the end of its row, or `most` tiles. */
+static strip strip_at(const winograd_plan *plan, size_t tile, size_t most) {
+    const size_t row = tile / plan->tile_columns, column = tile - row * plan->tile_columns;
+    const size_t n = row / plan->tile_rows, left = plan->tile_columns - column;
+    return (strip){.n = n,
+                   .oh = (row - n * plan->tile_rows) * TILE,
+                   .ow = column * TILE,
+                   .tiles = left < most ? left : most};
 }
 
 /** The tiles of a block: blocks are of about equal size. */
@@ -323,23 +332,26 @@ static size_t first_tile(const winograd_plan *plan, size_t block) {
 }
 
 static void transform_block(const nm_conv *conv, const winograd_plan *plan, const char *staged,
-                            size_t block, char *out) {
+                            char *half, size_t block, char *out) {
     const nm_conv_desc *d = &conv->desc;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     const size_t pixel = d->in_channels * plan->stage.element;
-    nm_winograd_patch patch = {
+    nm_winograd_strip strip = {
         .row_bytes = (ptrdiff_t)(plan->stage.width * pixel),
         .column_bytes = (ptrdiff_t)pixel,
         .five_rows = d->kernel_height == 5,
         .five_columns = d->kernel_width == 5,
         .channels = d->in_channels,
+        .half = half,
+        .tile_bytes = (ptrdiff_t)plan->tile_bytes,
         .position_bytes = (ptrdiff_t)(mr * plan->tile_bytes),
     };
-    for (size_t m = 0; m < mr; ++m) {
-        const place at = place_of(plan, first + m);
-        patch.input =
+    for (size_t m = 0; m < mr; m += strip.tiles) {
+        const struct strip at = strip_at(plan, first + m, mr - m);
+        strip.tiles = at.tiles;
+        strip.input =
             staged + ((at.n * plan->stage.height + at.oh) * plan->stage.width + at.ow) * pixel;
-        conv->tier->winograd_input(&patch, out + m * plan->tile_bytes);
+        conv->tier->winograd_input(&strip, out + m * plan->tile_bytes);
     }
 }
 
@@ -352,13 +364,19 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
     const size_t height = conv->info.out_height, width = conv->info.out_width;
     char *pixel[4 * NM_MAX_MR];
     char beyond[NM_CHANNEL_SLACK * 4]; /* where outputs beyond the image go */
-    for (size_t m = 0; m < mr; ++m) {
-        const place at = place_of(plan, first + m);
-        for (size_t i = 0; i < 4; ++i) {
-            const size_t oh = at.oh + i / 2, ow = at.ow + i % 2;
-            const size_t index = ((at.n * height + oh) * width + ow) * d->out_channels + p->channel;
-            pixel[i * mr + m] = oh < height && ow < width ? output + index * element : beyond;
-        }
+    const size_t pixel_bytes = d->out_channels * element, row_bytes = width * pixel_bytes;
+    strip at;
+    for (size_t m = 0; m < mr; m += at.tiles) {
+        at = strip_at(plan, first + m, mr - m);
+        char *const corner = output + (at.n * height + at.oh) * row_bytes + at.ow * pixel_bytes +
+                             p->channel * element;
+        for (size_t i = 0; i < 4; ++i)
+            for (size_t t = 0; t < at.tiles; ++t) {
+                const size_t column = TILE * t + i % 2;
+                const bool exists = at.oh + i / 2 < height && at.ow + column < width;
+                pixel[i * mr + m + t] =
+                    exists ? corner + i / 2 * row_bytes + column * pixel_bytes : beyond;
+            }
     }
     const nm_winograd_tile tile = {
         .input = transformed,
@@ -382,20 +400,22 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     const unsigned useful = nm_useful_threads(conv, threads);
     char *const staged = workspace;
     char *const transformed = staged + plan->stage.bytes;
-    char *const expanded = transformed + transformed_bytes(plan);
+    char *const scratch = transformed + transformed_bytes(plan);
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
     const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        char *const own = expanded + me * expanded_bytes(conv, plan);
+        char *const half = scratch + me * (half_bytes(plan) + expanded_bytes(conv, plan));
+        char *const own = half + half_bytes(plan);
         nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                       (me + 1) * staged_rows / team);
 #pragma omp barrier
         for (size_t begin = 0; begin < blocks; begin += plan->chunk) {
             const size_t count = blocks - begin < plan->chunk ? blocks - begin : plan->chunk;
             for (size_t b = me * count / team; b < (me + 1) * count / team; ++b)
-                transform_block(conv, plan, staged, begin + b, transformed + b * block_bytes(plan));
+                transform_block(conv, plan, staged, half, begin + b,
+                                transformed + b * block_bytes(plan));
 #pragma omp barrier
             const size_t units = plan->panels * count;
             const panel *ready = NULL;

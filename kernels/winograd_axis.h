@@ -63,6 +63,11 @@ static const nm_winograd_axis nm_winograd_5 = {
         },
 };
 
+/** Pixels that a tile of two outputs sees. */
+static inline size_t nm_winograd_patch(const nm_winograd_axis *axis) {
+    return axis->positions == 4 ? 4 : 6;
+}
+
 /** Place of position (p, q) in the order of execution: phase by phase of rows, in them phase by
  * phase of columns. */
 static inline size_t nm_winograd_order(const nm_winograd_axis *rows,

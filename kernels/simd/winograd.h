@@ -105,43 +105,59 @@ INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
     return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
 }
 
-/** The transform of one patch: along rows, then along columns, a vector of channels at a time. The
- *  positions are stored in order of execution: the phases' rows, then their columns. */
-INLINE void winograd_patch(const nm_winograd_patch *patch, char *output,
+/** The transform of a strip: along its columns of pixels, a vector of channels at a time, then
+ * along its rows, where all tiles and channels are one run, as even and odd pixels are kept apart.
+ * The positions are stored in order of execution. */
+INLINE void winograd_strip(const nm_winograd_strip *strip, char *output,
                            const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    const size_t height = rows->positions == 4 ? 4 : 6, width = columns->positions == 4 ? 4 : 6;
-    for (size_t c = 0; c < patch->channels; c += VA_LANES) {
-        const size_t n = patch->channels - c < VA_LANES ? patch->channels - c : VA_LANES;
-        va half[NM_WINOGRAD_MAX_POSITIONS][NM_WINOGRAD_MAX_PATCH];
-        UNROLL for (size_t j = 0; j < width; ++j) {
-            va x[NM_WINOGRAD_MAX_PATCH];
-            UNROLL for (size_t i = 0; i < height; ++i) {
-                const char *pixel = (const char *)patch->input + (ptrdiff_t)i * patch->row_bytes +
-                                    (ptrdiff_t)j * patch->column_bytes;
-                x[i] = va_load((const act_t *)pixel + c);
+    const size_t height = nm_winograd_patch(rows), width = nm_winograd_patch(columns);
+    const size_t pairs = strip->tiles + width / 2 - 1; /* of pixels */
+    char *const half = strip->half;
+    const ptrdiff_t parity_bytes = (ptrdiff_t)pairs * strip->tile_bytes;
+    for (size_t x = 0; x < 2 * pairs; ++x) {
+        const char *const in = (const char *)strip->input + (ptrdiff_t)x * strip->column_bytes;
+        char *const out = half + x % 2 * parity_bytes + (ptrdiff_t)(x / 2) * strip->tile_bytes;
+        for (size_t c = 0; c < strip->channels; c += VA_LANES) {
+            const size_t left = strip->channels - c;
+            va pixel[NM_WINOGRAD_MAX_PATCH];
+            UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
+                va_load((const act_t *)(in + (ptrdiff_t)i * strip->row_bytes) + c);
+            UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+                va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity_bytes) + c,
+                         winograd_position(pixel, &rows->position[p]),
+                         left < VA_LANES ? left : VA_LANES);
             }
-            UNROLL for (size_t p = 0; p < rows->positions; ++p) half[p][j] =
-                winograd_position(x, &rows->position[p]);
         }
-        UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+    }
+    const size_t run = strip->tiles * (size_t)strip->tile_bytes / sizeof(act_t);
+    for (size_t p = 0; p < rows->positions; ++p) {
+        const char *const in = half + 2 * (ptrdiff_t)p * parity_bytes;
+        for (size_t c = 0; c < run; c += VA_LANES) {
+            const size_t left = run - c;
+            va pixel[NM_WINOGRAD_MAX_PATCH];
+            UNROLL for (size_t i = 0; i < width; ++i) pixel[i] =
+                va_load((const act_t *)(in + (ptrdiff_t)(i % 2) * parity_bytes +
+                                        (ptrdiff_t)(i / 2) * strip->tile_bytes) +
+                        c);
             UNROLL for (size_t q = 0; q < columns->positions; ++q) {
-                const va y = va_add(winograd_position(half[p], &columns->position[q]),
-                                    va_set1(WINOGRAD_BIAS));
                 const size_t at = nm_winograd_order(rows, columns, p, q);
-                va_store((act_t *)(output + (ptrdiff_t)at * patch->position_bytes) + c, y, n);
+                va_store(
+                    (act_t *)(output + (ptrdiff_t)at * strip->position_bytes) + c,
+                    va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
+                    left < VA_LANES ? left : VA_LANES);
             }
         }
     }
 }
 
-static void winograd_input(const nm_winograd_patch *patch, void *output) {
+static void winograd_input(const nm_winograd_strip *strip, void *output) {
     /* constants for the loops above */
-    if (patch->five_rows && patch->five_columns)
-        winograd_patch(patch, output, &nm_winograd_5, &nm_winograd_5);
-    else if (patch->five_rows)
-        winograd_patch(patch, output, &nm_winograd_5, &nm_winograd_3);
-    else if (patch->five_columns)
-        winograd_patch(patch, output, &nm_winograd_3, &nm_winograd_5);
+    if (strip->five_rows && strip->five_columns)
+        winograd_strip(strip, output, &nm_winograd_5, &nm_winograd_5);
+    else if (strip->five_rows)
+        winograd_strip(strip, output, &nm_winograd_5, &nm_winograd_3);
+    else if (strip->five_columns)
+        winograd_strip(strip, output, &nm_winograd_3, &nm_winograd_5);
     else
-        winograd_patch(patch, output, &nm_winograd_3, &nm_winograd_3);
+        winograd_strip(strip, output, &nm_winograd_3, &nm_winograd_3);
 }
