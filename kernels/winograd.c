@@ -6,9 +6,10 @@
  * transforms stay within eight bits (|weights| <= 128, activations -30..60), sums are exact in
  * int32, and the result is four times the convolution (see winograd_axis.h): nothing is rounded.
  *
- * First all patches of a chunk are transformed, block of tiles by block, in the order in which
- * the kernels read them; then units of work, a block of tiles times a panel of output channels, are
- * shared by the threads. A chunk is small enough to stay in the second-level cache.
+ * A unit of work is a block of tiles times a panel of output channels; threads take equal runs of
+ * units. Each transforms the blocks that it comes to, in the order in which the kernels read them,
+ * and takes them through all panels while they are in the first-level cache; or, where the weights
+ * would have to come from memory every time, takes a chunk of blocks through a panel at a time.
  */
 #include "winograd_axis.h"
 
@@ -18,7 +19,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TILE = 2, PHASES = 16, CHUNK_BYTES = 512 * 1024 };
+enum { TILE = 2, PHASES = 16 };
+
+/** Transformed weights of up to so many bytes stay in the second-level cache, ... */
+enum { RESIDENT_WEIGHTS = 1024 * 1024 };
+/** ... else a panel's are used for so many bytes of transformed activations, which then do. */
+enum { CHUNK_BYTES = 512 * 1024 };
 
 typedef struct panel {
     size_t channel, channels, nr;
@@ -274,7 +280,11 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan))
         return NM_OUT_OF_MEMORY;
     const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
-    const size_t fits = CHUNK_BYTES / (plan->block * plan->positions * plan->tile_bytes) + 1;
+    const size_t block_bytes = plan->block * plan->positions * plan->tile_bytes;
+    /* expanded weights stay for a panel only */
+    const bool resident =
+        tier->wt_size == 1 && plan->panels * plan->panel_weights <= RESIDENT_WEIGHTS;
+    const size_t fits = resident ? 1 : CHUNK_BYTES / block_bytes + 1;
     plan->chunk = fits < blocks ? fits : blocks;
     snprintf(conv->kernel, sizeof conv->kernel, "%c4s4_winograd_%zux%zu_%zux%zu__%s",
              d->input_type == NM_INT4 ? 's' : 'u', d->kernel_height, d->kernel_width, plan->block,
@@ -303,10 +313,15 @@ static size_t half_bytes(const winograd_plan *plan) {
     return nm_piece(plan->rows->positions * pixels * plan->tile_bytes + NM_ACTIVATION_SLACK);
 }
 
+/** A thread's scratch. */
+static size_t scratch_bytes(const nm_conv *conv, const winograd_plan *plan) {
+    return half_bytes(plan) + transformed_bytes(plan) + expanded_bytes(conv, plan) +
+           nm_piece(plan->chunk * sizeof(bool));
+}
+
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const winograd_plan *plan = conv->plan;
-    return plan->stage.bytes + transformed_bytes(plan) +
-           nm_useful_threads(conv, threads) * (half_bytes(plan) + expanded_bytes(conv, plan));
+    return plan->stage.bytes + nm_useful_threads(conv, threads) * scratch_bytes(conv, plan);
 }
 
 /** Some tiles that follow each other in a row: their image, the first one's output row and column.
@@ -393,48 +408,58 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
     conv->tier->winograd[p->nr][mr](&tile);
 }
 
+/** Units begin..end, in the order of chunks of blocks, in them panels, in them blocks. A block is
+ *  transformed when its first unit comes. `scratch` is the thread's own. */
+static void run_units(const nm_conv *conv, const winograd_plan *plan, const char *staged,
+                      char *scratch, char *output, size_t begin, size_t end) {
+    const nm_tier *tier = conv->tier;
+    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
+    char *const half = scratch, *const transformed = half + half_bytes(plan);
+    char *const expanded = transformed + transformed_bytes(plan);
+    bool *const ready = (bool *)(expanded + expanded_bytes(conv, plan));
+    const panel *held = NULL; /* by `expanded` */
+    size_t chunk = blocks;    /* first block of the chunk whose blocks are `ready` */
+    for (size_t u = begin; u < end; ++u) {
+        const size_t first = u / (plan->chunk * plan->panels) * plan->chunk;
+        const size_t count = blocks - first < plan->chunk ? blocks - first : plan->chunk;
+        const size_t in_chunk = u - first * plan->panels, b = in_chunk % count;
+        const panel *p = &plan->panel[in_chunk / count];
+        char *const block = transformed + b * block_bytes(plan);
+        if (chunk != first)
+            memset(ready, 0, count * sizeof *ready);
+        chunk = first;
+        if (!ready[b])
+            transform_block(conv, plan, staged, half, first + b, block);
+        ready[b] = true;
+        const void *weights = plan->weights + p->weights;
+        if (tier->wt_size != 1) {
+            if (held != p)
+                tier->expand(weights, false,
+                             plan->positions * plan->steps * p->nr * tier->lanes * tier->step,
+                             expanded);
+            held = p;
+            weights = expanded;
+        }
+        run_unit(conv, plan, p, first + b, block, weights, output);
+    }
+}
+
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
                 unsigned threads) {
-    const nm_tier *tier = conv->tier;
     const winograd_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     char *const staged = workspace;
-    char *const transformed = staged + plan->stage.bytes;
-    char *const scratch = transformed + transformed_bytes(plan);
+    char *const scratch = staged + plan->stage.bytes;
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
-    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
+    const size_t units = plan->panels * nm_ceil_div(plan->tiles, plan->block);
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        char *const half = scratch + me * (half_bytes(plan) + expanded_bytes(conv, plan));
-        char *const own = half + half_bytes(plan);
         nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                       (me + 1) * staged_rows / team);
 #pragma omp barrier
-        for (size_t begin = 0; begin < blocks; begin += plan->chunk) {
-            const size_t count = blocks - begin < plan->chunk ? blocks - begin : plan->chunk;
-            for (size_t b = me * count / team; b < (me + 1) * count / team; ++b)
-                transform_block(conv, plan, staged, half, begin + b,
-                                transformed + b * block_bytes(plan));
-#pragma omp barrier
-            const size_t units = plan->panels * count;
-            const panel *ready = NULL;
-            for (size_t u = me * units / team; u < (me + 1) * units / team; ++u) {
-                const panel *p = &plan->panel[u / count];
-                const void *weights = plan->weights + p->weights;
-                if (tier->wt_size != 1) {
-                    if (ready != p)
-                        tier->expand(
-                            weights, false,
-                            plan->positions * plan->steps * p->nr * tier->lanes * tier->step, own);
-                    ready = p;
-                    weights = own;
-                }
-                run_unit(conv, plan, p, begin + u % count,
-                         transformed + u % count * block_bytes(plan), weights, output);
-            }
-#pragma omp barrier
-        }
+        run_units(conv, plan, staged, scratch + me * scratch_bytes(conv, plan), output,
+                  me * units / team, (me + 1) * units / team);
     }
 }
 

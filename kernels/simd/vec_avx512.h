@@ -114,10 +114,7 @@ INLINE va va_nibbles(const uint8_t *p) {
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm512_sub_epi8(a, b); }
 INLINE void va_store(act_t *p, va a, size_t n) {
-    if (n == VA_LANES)
-        simde_mm512_storeu_si512(p, a);
-    else
-        _mm512_mask_storeu_epi8(p, (UINT64_C(1) << n) - 1, a);
+    _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);
 }
 
 /* Depthwise: 64 channels, four rows at a time. */

@@ -105,49 +105,64 @@ INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
     return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
 }
 
-/** The transform of a strip: along its columns of pixels, a vector of channels at a time, then
- * along its rows, where all tiles and channels are one run, as even and odd pixels are kept apart.
- * The positions are stored in order of execution. */
-INLINE void winograd_strip(const nm_winograd_strip *strip, char *output,
-                           const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    const size_t height = nm_winograd_patch(rows), width = nm_winograd_patch(columns);
-    const size_t pairs = strip->tiles + width / 2 - 1; /* of pixels */
-    char *const half = strip->half;
-    const ptrdiff_t parity_bytes = (ptrdiff_t)pairs * strip->tile_bytes;
-    for (size_t x = 0; x < 2 * pairs; ++x) {
-        const char *const in = (const char *)strip->input + (ptrdiff_t)x * strip->column_bytes;
-        char *const out = half + x % 2 * parity_bytes + (ptrdiff_t)(x / 2) * strip->tile_bytes;
-        for (size_t c = 0; c < strip->channels; c += VA_LANES) {
-            const size_t left = strip->channels - c;
+/** Half of a strip's transform: along its columns of pixels, a vector of channels at a time. Even
+ * and odd pixels are kept apart, `parity_bytes` from each other. */
+INLINE void winograd_columns(const nm_winograd_strip *strip, size_t pixels, ptrdiff_t parity_bytes,
+                             const nm_winograd_axis *rows) {
+    const size_t height = nm_winograd_patch(rows), channels = strip->channels;
+    const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
+    const char *in = strip->input;
+    for (size_t x = 0; x < pixels; ++x, in += column) {
+        char *const out =
+            (char *)strip->half + (ptrdiff_t)(x % 2) * parity_bytes + (ptrdiff_t)(x / 2) * pair;
+        for (size_t c = 0; c < channels; c += VA_LANES) {
+            const size_t n = channels - c < VA_LANES ? channels - c : VA_LANES;
             va pixel[NM_WINOGRAD_MAX_PATCH];
             UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
-                va_load((const act_t *)(in + (ptrdiff_t)i * strip->row_bytes) + c);
+                va_load((const act_t *)(in + (ptrdiff_t)i * row) + c);
             UNROLL for (size_t p = 0; p < rows->positions; ++p) {
                 va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity_bytes) + c,
-                         winograd_position(pixel, &rows->position[p]),
-                         left < VA_LANES ? left : VA_LANES);
+                         winograd_position(pixel, &rows->position[p]), n);
             }
         }
     }
+}
+
+/** The other half: along its rows, where all tiles and channels are one run. The positions are
+ *  stored in order of execution. */
+INLINE void winograd_rows(const nm_winograd_strip *strip, ptrdiff_t parity_bytes, char *output,
+                          const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
+    const size_t width = nm_winograd_patch(columns);
     const size_t run = strip->tiles * (size_t)strip->tile_bytes / sizeof(act_t);
-    for (size_t p = 0; p < rows->positions; ++p) {
-        const char *const in = half + 2 * (ptrdiff_t)p * parity_bytes;
+    const ptrdiff_t pair = strip->tile_bytes, position = strip->position_bytes;
+    const char *in = strip->half;
+    for (size_t p = 0; p < rows->positions; ++p, in += 2 * parity_bytes) {
+        act_t *out[NM_WINOGRAD_MAX_POSITIONS];
+        UNROLL for (size_t q = 0; q < columns->positions; ++q) out[q] =
+            (act_t *)(output + (ptrdiff_t)nm_winograd_order(rows, columns, p, q) * position);
         for (size_t c = 0; c < run; c += VA_LANES) {
-            const size_t left = run - c;
+            const size_t n = run - c < VA_LANES ? run - c : VA_LANES;
             va pixel[NM_WINOGRAD_MAX_PATCH];
             UNROLL for (size_t i = 0; i < width; ++i) pixel[i] =
                 va_load((const act_t *)(in + (ptrdiff_t)(i % 2) * parity_bytes +
-                                        (ptrdiff_t)(i / 2) * strip->tile_bytes) +
+                                        (ptrdiff_t)(i / 2) * pair) +
                         c);
             UNROLL for (size_t q = 0; q < columns->positions; ++q) {
-                const size_t at = nm_winograd_order(rows, columns, p, q);
                 va_store(
-                    (act_t *)(output + (ptrdiff_t)at * strip->position_bytes) + c,
+                    out[q] + c,
                     va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
-                    left < VA_LANES ? left : VA_LANES);
+                    n);
             }
         }
     }
+}
+
+INLINE void winograd_strip(const nm_winograd_strip *strip, char *output,
+                           const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
+    const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
+    const ptrdiff_t parity_bytes = (ptrdiff_t)pairs * strip->tile_bytes;
+    winograd_columns(strip, 2 * pairs, parity_bytes, rows);
+    winograd_rows(strip, parity_bytes, output, rows, columns);
 }
 
 static void winograd_input(const nm_winograd_strip *strip, void *output) {
