@@ -70,15 +70,31 @@ typedef struct nm_tile {
 
 typedef void nm_tile_fn(const nm_tile *tile);
 
+/** Some Winograd tiles that follow each other in a row, for the input transform: along the columns
+ * of pixels first, which a driver asks for, then along the rows, which the microkernel does. */
+typedef struct nm_winograd_strip {
+    const void *input;                 /**< staged activations, the first tile's first pixel */
+    ptrdiff_t row_bytes, column_bytes; /**< from pixel to pixel */
+    bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
+    size_t tiles, channels;
+    ptrdiff_t tile_bytes; /**< from pixel to pixel of `half`, and from tile to tile afterwards */
+    void *half;           /**< [row position][even or odd][pixel pair][tile_bytes] */
+} nm_winograd_strip;
+
 /**
  * Up to mr Winograd tiles of 2x2 outputs x nr vectors of output channels. The positions of the
  * transformed tiles come in order of execution: four rows of four phases, each phase a run of
  * positions that are summed.
  */
 typedef struct nm_winograd_tile {
-    const void *input;        /**< [position][mr][channels] transformed activations */
-    ptrdiff_t tile_bytes;     /**< from tile to tile */
-    size_t steps;             /**< per position */
+    void *input;          /**< [position][mr][channels] transformed activations */
+    ptrdiff_t tile_bytes; /**< from tile to tile */
+    size_t steps;         /**< per position */
+    /** Strips that make up the tiles, to be transformed into `input` a row of phases at a time,
+     * right before it is needed; none if that was done. */
+    const nm_winograd_strip *strip;
+    size_t strips;
+    bool transient;           /**< each row of phases takes the place of the last in `input` */
     const uint8_t *positions; /**< [16] how many each phase has */
     const void *weights;      /**< [position][step][nr][lanes][step elements] */
     const int32_t *start;     /**< [output row][output column][nr * lanes] */
@@ -88,17 +104,6 @@ typedef struct nm_winograd_tile {
 } nm_winograd_tile;
 
 typedef void nm_winograd_fn(const nm_winograd_tile *tile);
-
-/** The input transform of some tiles that follow each other in a row. */
-typedef struct nm_winograd_strip {
-    const void *input;                 /**< staged activations, the first tile's first pixel */
-    ptrdiff_t row_bytes, column_bytes; /**< from pixel to pixel */
-    bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
-    size_t tiles, channels;
-    void *half;           /**< scratch: [row position][2][pixel pair][tile_bytes] */
-    ptrdiff_t tile_bytes; /**< from tile to tile of the output, and from pixel to pixel of half */
-    ptrdiff_t position_bytes; /**< from position to position of the output */
-} nm_winograd_strip;
 
 /**
  * A row of depthwise outputs, or two, one block of channels: lanes are channels.
@@ -160,8 +165,8 @@ typedef struct nm_tier {
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
-    /** Adds winograd_bias to every transformed activation, which lie in -30..60. */
-    void (*winograd_input)(const nm_winograd_strip *strip, void *output);
+    void (*winograd_columns)(const nm_winograd_strip *strip);
+    /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */

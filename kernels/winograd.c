@@ -307,10 +307,15 @@ static size_t expanded_bytes(const nm_conv *conv, const winograd_plan *plan) {
     return conv->tier->wt_size == 1 ? 0 : nm_piece(plan->panel_weights * conv->tier->wt_size);
 }
 
-/** A thread's scratch for the input transform, vectors' slack included. */
+/** Bytes of a strip's half-transformed columns. */
+static size_t strip_bytes(const winograd_plan *plan, size_t tiles) {
+    const size_t pixels = 2 * tiles + nm_winograd_patch(plan->columns) - 2;
+    return plan->rows->positions * pixels * plan->tile_bytes;
+}
+
+/** Of a block's, which at worst is strips of one tile each, and what a vector reads beyond. */
 static size_t half_bytes(const winograd_plan *plan) {
-    const size_t pixels = 2 * plan->block + nm_winograd_patch(plan->columns) - 2;
-    return nm_piece(plan->rows->positions * pixels * plan->tile_bytes + NM_ACTIVATION_SLACK);
+    return nm_piece(plan->block * strip_bytes(plan, 1) + NM_ACTIVATION_SLACK);
 }
 
 /** A thread's scratch. */
@@ -346,33 +351,37 @@ static size_t first_tile(const winograd_plan *plan, size_t block) {
     return block * plan->tiles / blocks;
 }
 
-static void transform_block(const nm_conv *conv, const winograd_plan *plan, const char *staged,
-                            char *half, size_t block, char *out) {
+/** The strips of a block, transformed along their columns into `half`; returns how many. */
+static size_t transform_columns(const nm_conv *conv, const winograd_plan *plan, const char *staged,
+                                char *half, size_t block, nm_winograd_strip *strips) {
     const nm_conv_desc *d = &conv->desc;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     const size_t pixel = d->in_channels * plan->stage.element;
-    nm_winograd_strip strip = {
-        .row_bytes = (ptrdiff_t)(plan->stage.width * pixel),
-        .column_bytes = (ptrdiff_t)pixel,
-        .five_rows = d->kernel_height == 5,
-        .five_columns = d->kernel_width == 5,
-        .channels = d->in_channels,
-        .half = half,
-        .tile_bytes = (ptrdiff_t)plan->tile_bytes,
-        .position_bytes = (ptrdiff_t)(mr * plan->tile_bytes),
-    };
-    for (size_t m = 0; m < mr; m += strip.tiles) {
-        const struct strip at = strip_at(plan, first + m, mr - m);
-        strip.tiles = at.tiles;
-        strip.input =
-            staged + ((at.n * plan->stage.height + at.oh) * plan->stage.width + at.ow) * pixel;
-        conv->tier->winograd_input(&strip, out + m * plan->tile_bytes);
+    size_t count = 0;
+    for (size_t m = 0; m < mr; m += strips[count++].tiles) {
+        const strip at = strip_at(plan, first + m, mr - m);
+        strips[count] = (nm_winograd_strip){
+            .input =
+                staged + ((at.n * plan->stage.height + at.oh) * plan->stage.width + at.ow) * pixel,
+            .row_bytes = (ptrdiff_t)(plan->stage.width * pixel),
+            .column_bytes = (ptrdiff_t)pixel,
+            .five_rows = d->kernel_height == 5,
+            .five_columns = d->kernel_width == 5,
+            .tiles = at.tiles,
+            .channels = d->in_channels,
+            .tile_bytes = (ptrdiff_t)plan->tile_bytes,
+            .half = half,
+        };
+        conv->tier->winograd_columns(&strips[count]);
+        half += strip_bytes(plan, at.tiles);
     }
+    return count;
 }
 
-/** One block of tiles times one panel. */
+/** One block of tiles times one panel. `half` is NULL where the block has been transformed. */
 static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
-                     const char *transformed, const void *weights, char *output) {
+                     const char *staged, char *half, char *transformed, const void *weights,
+                     char *output) {
     const nm_conv_desc *d = &conv->desc;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     const size_t element = nm_tensor_bytes(d->output_type, 1);
@@ -393,8 +402,12 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
                     exists ? corner + i / 2 * row_bytes + column * pixel_bytes : beyond;
             }
     }
+    nm_winograd_strip strips[NM_MAX_MR];
     const nm_winograd_tile tile = {
         .input = transformed,
+        .strip = strips,
+        .strips = half ? transform_columns(conv, plan, staged, half, block, strips) : 0,
+        .transient = plan->panels == 1,
         .tile_bytes = (ptrdiff_t)plan->tile_bytes,
         .steps = plan->steps,
         .positions = plan->phase,
@@ -428,9 +441,6 @@ static void run_units(const nm_conv *conv, const winograd_plan *plan, const char
         if (chunk != first)
             memset(ready, 0, count * sizeof *ready);
         chunk = first;
-        if (!ready[b])
-            transform_block(conv, plan, staged, half, first + b, block);
-        ready[b] = true;
         const void *weights = plan->weights + p->weights;
         if (tier->wt_size != 1) {
             if (held != p)
@@ -440,7 +450,8 @@ static void run_units(const nm_conv *conv, const winograd_plan *plan, const char
             held = p;
             weights = expanded;
         }
-        run_unit(conv, plan, p, first + b, block, weights, output);
+        run_unit(conv, plan, p, first + b, staged, ready[b] ? NULL : half, block, weights, output);
+        ready[b] = plan->panels > 1;
     }
 }
 

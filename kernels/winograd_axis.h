@@ -68,13 +68,20 @@ static inline size_t nm_winograd_patch(const nm_winograd_axis *axis) {
     return axis->positions == 4 ? 4 : 6;
 }
 
-/** Place of position (p, q) in the order of execution: phase by phase of rows, in them phase by
- * phase of columns. */
-static inline size_t nm_winograd_order(const nm_winograd_axis *rows,
+/** Place of position (p, q) in the order of execution, which is phase by phase of rows, in them
+ * phase by phase of columns: counted from the beginning of p's phase of rows. */
+static inline size_t nm_winograd_place(const nm_winograd_axis *rows,
                                        const nm_winograd_axis *columns, size_t p, size_t q) {
     const size_t i = rows->phase_of[p], j = columns->phase_of[q];
-    return rows->first[i] * columns->positions + rows->phase[i] * columns->first[j] +
-           (p - rows->first[i]) * columns->phase[j] + (q - columns->first[j]);
+    return rows->phase[i] * columns->first[j] + (p - rows->first[i]) * columns->phase[j] +
+           (q - columns->first[j]);
+}
+
+/** Likewise, from the beginning. */
+static inline size_t nm_winograd_order(const nm_winograd_axis *rows,
+                                       const nm_winograd_axis *columns, size_t p, size_t q) {
+    return rows->first[rows->phase_of[p]] * columns->positions +
+           nm_winograd_place(rows, columns, p, q);
 }
 
 #endif

@@ -12,6 +12,97 @@
  * requantized from their registers.
  */
 
+/** x[first] + sign * x[second]. */
+INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
+    if (p->sign == 0)
+        return x[p->first];
+    return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
+}
+
+/** A strip's transform along its columns of pixels, a vector of channels at a time. */
+INLINE void columns_transform(const nm_winograd_strip *strip, const nm_winograd_axis *rows,
+                              const nm_winograd_axis *columns) {
+    const size_t height = nm_winograd_patch(rows), channels = strip->channels;
+    const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
+    const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
+    const ptrdiff_t parity = (ptrdiff_t)pairs * pair;
+    const char *in = strip->input;
+    for (size_t x = 0; x < 2 * pairs; ++x, in += column) {
+        char *const out =
+            (char *)strip->half + (ptrdiff_t)(x % 2) * parity + (ptrdiff_t)(x / 2) * pair;
+        for (size_t c = 0; c < channels; c += VA_LANES) {
+            const size_t n = channels - c < VA_LANES ? channels - c : VA_LANES;
+            va pixel[NM_WINOGRAD_MAX_PATCH];
+            UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
+                va_load((const act_t *)(in + (ptrdiff_t)i * row) + c);
+            UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+                va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity) + c,
+                         winograd_position(pixel, &rows->position[p]), n);
+            }
+        }
+    }
+}
+
+/** The transform of one row of phases along the rows of pixels, where all tiles and channels are
+ * one run. `position` bytes lie from position to position of the output. */
+INLINE void row_transform(const nm_winograd_strip *strip, size_t phase, char *output,
+                          ptrdiff_t position, const nm_winograd_axis *rows,
+                          const nm_winograd_axis *columns) {
+    const size_t width = nm_winograd_patch(columns);
+    const ptrdiff_t pair = strip->tile_bytes;
+    const ptrdiff_t parity = (ptrdiff_t)(strip->tiles + width / 2 - 1) * pair;
+    const size_t run = strip->tiles * (size_t)pair / sizeof(act_t);
+    for (size_t p = rows->first[phase]; p < (size_t)rows->first[phase] + rows->phase[phase]; ++p) {
+        const char *const in = (const char *)strip->half + 2 * (ptrdiff_t)p * parity;
+        act_t *out[NM_WINOGRAD_MAX_POSITIONS];
+        UNROLL for (size_t q = 0; q < columns->positions; ++q) out[q] =
+            (act_t *)(output + (ptrdiff_t)nm_winograd_place(rows, columns, p, q) * position);
+        for (size_t c = 0; c < run; c += VA_LANES) {
+            const size_t n = run - c < VA_LANES ? run - c : VA_LANES;
+            va pixel[NM_WINOGRAD_MAX_PATCH];
+            UNROLL for (size_t i = 0; i < width; ++i) pixel[i] = va_load(
+                (const act_t *)(in + (ptrdiff_t)(i % 2) * parity + (ptrdiff_t)(i / 2) * pair) + c);
+            UNROLL for (size_t q = 0; q < columns->positions; ++q) {
+                va_store(
+                    out[q] + c,
+                    va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
+                    n);
+            }
+        }
+    }
+}
+
+/* The axes are constants for the loops above. */
+#define WITH_AXES(strip, call)                                                                     \
+    do {                                                                                           \
+        if ((strip)->five_rows && (strip)->five_columns)                                           \
+            call(&nm_winograd_5, &nm_winograd_5);                                                  \
+        else if ((strip)->five_rows)                                                               \
+            call(&nm_winograd_5, &nm_winograd_3);                                                  \
+        else if ((strip)->five_columns)                                                            \
+            call(&nm_winograd_3, &nm_winograd_5);                                                  \
+        else                                                                                       \
+            call(&nm_winograd_3, &nm_winograd_3);                                                  \
+    } while (0)
+
+static void winograd_columns(const nm_winograd_strip *strip) {
+#define CALL(rows, columns) columns_transform(strip, rows, columns)
+    WITH_AXES(strip, CALL);
+#undef CALL
+}
+
+/** Transforms row of phases `phase` of a tile's input, `position` bytes from position to position.
+ */
+static __attribute__((noinline)) void winograd_rows(const nm_winograd_tile *t, size_t phase,
+                                                    char *output, ptrdiff_t position) {
+    for (const nm_winograd_strip *strip = t->strip; strip < t->strip + t->strips; ++strip) {
+#define CALL(rows, columns) row_transform(strip, phase, output, position, rows, columns)
+        WITH_AXES(strip, CALL);
+#undef CALL
+        output += (ptrdiff_t)strip->tiles * t->tile_bytes;
+    }
+}
+
 /** A tile's sums that wait for other positions, [mr][nr] vectors each. */
 typedef struct winograd_sums {
     int32_t difference[TILE_VECTORS * VL]; /* of this row: a - b */
@@ -70,9 +161,12 @@ INLINE const wt_t *winograd_phase(vi acc[][NM_MAX_NR], const nm_winograd_tile *t
 
 INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
     winograd_sums sums;
-    const char *x = t->input;
+    char *input = t->input;
     const wt_t *w = t->weights;
     for (int row = 0; row < 4; ++row) {
+        if (t->strips)
+            winograd_rows(t, (size_t)row, input, mr * t->tile_bytes);
+        const char *x = input;
         vi acc[NM_MAX_MR][NM_MAX_NR];
         EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_set1(0);
         w = winograd_phase(acc, t, 4 * row, &x, w, mr, nr);
@@ -95,84 +189,7 @@ INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
                                 t->output + (2 * (row - 2) + j) * mr, mr, nr);
             EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_load(sums.difference + at);
         }
+        if (!t->transient)
+            input += x - input;
     }
-}
-
-/** x[first] + sign * x[second]. */
-INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
-    if (p->sign == 0)
-        return x[p->first];
-    return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
-}
-
-/** Half of a strip's transform: along its columns of pixels, a vector of channels at a time. Even
- * and odd pixels are kept apart, `parity_bytes` from each other. */
-INLINE void winograd_columns(const nm_winograd_strip *strip, size_t pixels, ptrdiff_t parity_bytes,
-                             const nm_winograd_axis *rows) {
-    const size_t height = nm_winograd_patch(rows), channels = strip->channels;
-    const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
-    const char *in = strip->input;
-    for (size_t x = 0; x < pixels; ++x, in += column) {
-        char *const out =
-            (char *)strip->half + (ptrdiff_t)(x % 2) * parity_bytes + (ptrdiff_t)(x / 2) * pair;
-        for (size_t c = 0; c < channels; c += VA_LANES) {
-            const size_t n = channels - c < VA_LANES ? channels - c : VA_LANES;
-            va pixel[NM_WINOGRAD_MAX_PATCH];
-            UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
-                va_load((const act_t *)(in + (ptrdiff_t)i * row) + c);
-            UNROLL for (size_t p = 0; p < rows->positions; ++p) {
-                va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity_bytes) + c,
-                         winograd_position(pixel, &rows->position[p]), n);
-            }
-        }
-    }
-}
-
-/** The other half: along its rows, where all tiles and channels are one run. The positions are
- *  stored in order of execution. */
-INLINE void winograd_rows(const nm_winograd_strip *strip, ptrdiff_t parity_bytes, char *output,
-                          const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    const size_t width = nm_winograd_patch(columns);
-    const size_t run = strip->tiles * (size_t)strip->tile_bytes / sizeof(act_t);
-    const ptrdiff_t pair = strip->tile_bytes, position = strip->position_bytes;
-    const char *in = strip->half;
-    for (size_t p = 0; p < rows->positions; ++p, in += 2 * parity_bytes) {
-        act_t *out[NM_WINOGRAD_MAX_POSITIONS];
-        UNROLL for (size_t q = 0; q < columns->positions; ++q) out[q] =
-            (act_t *)(output + (ptrdiff_t)nm_winograd_order(rows, columns, p, q) * position);
-        for (size_t c = 0; c < run; c += VA_LANES) {
-            const size_t n = run - c < VA_LANES ? run - c : VA_LANES;
-            va pixel[NM_WINOGRAD_MAX_PATCH];
-            UNROLL for (size_t i = 0; i < width; ++i) pixel[i] =
-                va_load((const act_t *)(in + (ptrdiff_t)(i % 2) * parity_bytes +
-                                        (ptrdiff_t)(i / 2) * pair) +
-                        c);
-            UNROLL for (size_t q = 0; q < columns->positions; ++q) {
-                va_store(
-                    out[q] + c,
-                    va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
-                    n);
-            }
-        }
-    }
-}
-
-INLINE void winograd_strip(const nm_winograd_strip *strip, char *output,
-                           const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
-    const ptrdiff_t parity_bytes = (ptrdiff_t)pairs * strip->tile_bytes;
-    winograd_columns(strip, 2 * pairs, parity_bytes, rows);
-    winograd_rows(strip, parity_bytes, output, rows, columns);
-}
-
-static void winograd_input(const nm_winograd_strip *strip, void *output) {
-    /* constants for the loops above */
-    if (strip->five_rows && strip->five_columns)
-        winograd_strip(strip, output, &nm_winograd_5, &nm_winograd_5);
-    else if (strip->five_rows)
-        winograd_strip(strip, output, &nm_winograd_5, &nm_winograd_3);
-    else if (strip->five_columns)
-        winograd_strip(strip, output, &nm_winograd_3, &nm_winograd_5);
-    else
-        winograd_strip(strip, output, &nm_winograd_3, &nm_winograd_3);
 }
