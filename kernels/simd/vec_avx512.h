@@ -113,8 +113,18 @@ INLINE va va_nibbles(const uint8_t *p) {
 }
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm512_sub_epi8(a, b); }
+/* Half a vector by half-width instructions, which do not straddle cache lines. */
 INLINE void va_store(act_t *p, va a, size_t n) {
-    _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);
+    if (n == VA_LANES / 2)
+        simde_mm256_storeu_si256((simde__m256i *)p, simde_mm512_castsi512_si256(a));
+    else
+        _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);
+}
+/* At least the first n. */
+INLINE va va_load_n(const act_t *p, size_t n) {
+    if (n == VA_LANES / 2)
+        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
+    return va_load(p);
 }
 
 /* Depthwise: 64 channels, four rows at a time. */

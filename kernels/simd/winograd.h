@@ -20,9 +20,9 @@ INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
 }
 
 /** A strip's transform along its columns of pixels, a vector of channels at a time. */
-INLINE void columns_transform(const nm_winograd_strip *strip, const nm_winograd_axis *rows,
-                              const nm_winograd_axis *columns) {
-    const size_t height = nm_winograd_patch(rows), channels = strip->channels;
+INLINE void columns_transform(const nm_winograd_strip *strip, size_t channels,
+                              const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
+    const size_t height = nm_winograd_patch(rows);
     const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
     const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
     const ptrdiff_t parity = (ptrdiff_t)pairs * pair;
@@ -34,7 +34,7 @@ INLINE void columns_transform(const nm_winograd_strip *strip, const nm_winograd_
             const size_t n = channels - c < VA_LANES ? channels - c : VA_LANES;
             va pixel[NM_WINOGRAD_MAX_PATCH];
             UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
-                va_load((const act_t *)(in + (ptrdiff_t)i * row) + c);
+                va_load_n((const act_t *)(in + (ptrdiff_t)i * row) + c, n);
             UNROLL for (size_t p = 0; p < rows->positions; ++p) {
                 va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity) + c,
                          winograd_position(pixel, &rows->position[p]), n);
@@ -86,8 +86,14 @@ INLINE void row_transform(const nm_winograd_strip *strip, size_t phase, char *ou
     } while (0)
 
 static void winograd_columns(const nm_winograd_strip *strip) {
-#define CALL(rows, columns) columns_transform(strip, rows, columns)
-    WITH_AXES(strip, CALL);
+#define CALL(rows, columns) columns_transform(strip, channels, rows, columns)
+    if (strip->channels == VA_LANES / 2) { /* a constant, too */
+        const size_t channels = VA_LANES / 2;
+        WITH_AXES(strip, CALL);
+    } else {
+        const size_t channels = strip->channels;
+        WITH_AXES(strip, CALL);
+    }
 #undef CALL
 }
 
