@@ -9,6 +9,7 @@ from report_builder.names import PRECISIONS, Precision, figure, ratio, target
 
 NOT_RUN = "not run"
 NONE = "no design"
+NO_DSP = "none"
 COMMON_CLOCK_NS = 10.0  # the clock at which the standard cell flow reports power for all designs
 HEADLINE_TARGETS = ("hx8k", "up5k", "ecp5-25f-6")
 
@@ -43,6 +44,7 @@ def column(
     notes: list[str] | None = None,
     absent: list[str] | None = None,
     scale: float = 1,
+    ratios: bool = True,
 ) -> Column:
     """Numbers by precision; ratios are to the first, which is 32-bit."""
     values = []
@@ -54,7 +56,7 @@ def column(
             Value(
                 text=figure(value * scale, digits),
                 number=value,
-                ratio="" if index == 0 else ratio(value, numbers[0]),
+                ratio=ratio(value, numbers[0]) if index and ratios else "",
                 note=notes[index] if notes else "",
             )
         )
@@ -206,22 +208,42 @@ def device_columns(inputs: Inputs, where: str) -> list[Column]:
     summary, fit = inputs.rows("fpga", "summary"), inputs.rows("fpga", "fit")
     group = target(where)
 
-    def of(title: str, unit: str, key: str, best: str, *, dsp: bool = False) -> Column:
-        sets = [p.dsp_designs if dsp else p.designs for p in PRECISIONS]
-        rows = [pick(summary, designs, key, where) for designs in sets]
+    without = not any(row["dsp"] for row in summary if row["target"] == where)
+
+    def of(title: str, unit: str, key: str, best: str) -> Column:
+        """Of MACs built of LUTs; where that was not run, of the one with DSP blocks, which it says.
+
+        Then there is nothing to compare the others with.
+        """
+        rows = [pick(summary, p.designs, key, where) or pick(summary, p.dsp_designs, key, where)
+                for p in PRECISIONS]  # fmt: skip
         return column(
             group,
             title,
             unit,
             [row and row[key] for row in rows],
             best=best,
-            absent=[absent(summary, designs, where) for designs in sets],
+            notes=[f"+{row['dsp']} DSPs" if row and row["dsp"] else "" for row in rows],
+            absent=[absent(summary, p.designs, where) for p in PRECISIONS],
+            ratios=not any(row["dsp"] for row in rows if row),
         )
+
+    def dsps() -> Column:
+        rows = [pick(summary, p.dsp_designs, "dsp", where) for p in PRECISIONS]
+        return column(
+            group,
+            "DSPs",
+            "",
+            [row and row["dsp"] for row in rows],
+            best="low",
+            absent=[NO_DSP if without and p.designs else absent(summary, p.dsp_designs, where)
+                    for p in PRECISIONS],
+        )  # fmt: skip
 
     arrays = [best_fit(fit, p, where) for p in PRECISIONS]
     return [
         of("LUTs", "", "lut", "low"),
-        of("DSPs", "", "dsp", "low", dsp=True),
+        dsps(),
         of("Fmax", "MHz", "fmax_mhz_median", "high"),
         column(
             group,

@@ -281,6 +281,7 @@ def render(inputs: Inputs) -> tuple[str, list[Figure]]:
         precisions=PRECISIONS,
         summary=headline.summary(columns),
         columns=columns,
+        no_design=headline.NONE,
         groups=headline_groups(columns),
         cpu=headline.cpu(inputs.timings),
         sections=shown,

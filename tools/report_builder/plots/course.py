@@ -63,7 +63,7 @@ def panels(inputs: Inputs) -> list[tuple[str, list[float | None], list[float | N
 def bars(axes: Axes, title: str, then: list[float | None], now: list[float | None]) -> None:
     for offset, values, fill, edge in ((-0.2, then, "paper", "muted"), (0.2, now, "w8a8", "w8a8")):
         for place, value in enumerate(values):
-            words = "none" if value is None else figure(value, 2)
+            words = "–" if value is None else figure(value).replace("-", "−")
             axes.bar([place + offset], [value or 0], width=0.34, color=colour(fill),
                      edgecolor=colour(edge), linewidth=1.2)  # fmt: skip
             below = value is not None and value < 0

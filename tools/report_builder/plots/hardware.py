@@ -63,7 +63,7 @@ def dots_height(designs: list[str]) -> Callable[[bool], int]:
     return lambda narrow: 110 + PIXELS_A_DESIGN * len(designs) + (30 if narrow else 0)
 
 
-SHADES = "The colour is the precision's; grey, the course report's unsigned MACs."
+SHADES = "The colour is the precision's; grey are float32 and the course report's unsigned MACs."
 
 
 def resources(inputs: Inputs) -> Figure | str:
@@ -104,16 +104,20 @@ def fmax(inputs: Inputs) -> Figure | str:
     if not runs:
         return "not run: hardware"
     designs, where = designs_of(runs), targets_of(runs)
-    place = {name: len(designs) - 1 - index for index, name in enumerate(designs)}
+    run_on = {name: designs_of([row for row in runs if row["target"] == name]) for name in where}
 
     def draw(canvas: Canvas, narrow: bool) -> None:
-        shape = (len(where), 1) if narrow else (1, len(where))
-        panels = canvas.subplots(*shape, squeeze=False, sharey=True).flat
+        """Side by side, the panels share their designs; below each other, each has its own."""
+        if narrow:
+            heights = [len(run_on[name]) + 2 for name in where]
+            panels = canvas.subplots(len(where), 1, squeeze=False, height_ratios=heights).flat
+        else:
+            panels = canvas.subplots(1, len(where), squeeze=False, sharey=True).flat
         for axes, name in zip(panels, where, strict=True):
-            for design in designs:
+            shown = run_on[name] if narrow else designs
+            place = {design: len(shown) - 1 - index for index, design in enumerate(shown)}
+            for design in run_on[name]:
                 mine = [row for row in runs if (row["target"], row["design"]) == (name, design)]
-                if not mine:
-                    continue
                 speeds = [row["fmax_mhz"] for row in mine]
                 axes.plot([min(speeds), max(speeds)], [place[design]] * 2, color=shade(mine[0]),
                           linewidth=2, alpha=0.35, solid_capstyle="round")  # fmt: skip
@@ -124,27 +128,26 @@ def fmax(inputs: Inputs) -> Figure | str:
             axes.set_title(target(name), loc="left", fontsize=12)
             axes.set_xlim(left=0)
             axes.xaxis.set_major_locator(MaxNLocator(4))
-            axes.set_yticks(range(len(designs)), designs[::-1])
+            axes.set_yticks(range(len(shown)), shown[::-1])
             axes.tick_params(axis="y", labelcolor=colour("ink"))
-            axes.set_ylim(-0.7, len(designs) - 0.3)
+            axes.set_ylim(-0.7, len(shown) - 0.3)
             axes.set_xlabel("Fmax, MHz")
 
     rows = []
     for name in where:
-        for design in designs:
+        for design in run_on[name]:
             speeds = [row["fmax_mhz"] for row in runs
                       if (row["target"], row["design"]) == (name, design)]  # fmt: skip
-            if speeds:
-                rows.append([design, target(name), str(len(speeds)), figure(min(speeds), 4),
-                             figure(statistics.median(speeds), 4), figure(max(speeds), 4)])  # fmt: skip
+            rows.append([design, target(name), str(len(speeds)), figure(min(speeds), 4),
+                         figure(statistics.median(speeds), 4), figure(max(speeds), 4)])  # fmt: skip
     seeds = max(len({row["seed"] for row in runs if row["target"] == name}) for name in where)
-    panel = 60 + PIXELS_A_DESIGN * len(designs)
+    tall = sum(60 + PIXELS_A_DESIGN * len(run_on[name]) for name in where)
     return Figure(
         key="fmax",
         title="Fmax over seeds of placement",
         words=f"Fmax of {len(designs)} designs, up to {seeds} seeds each: every seed a dot, the "
         "median a bar.",
-        height=lambda narrow: panel * len(where) if narrow else panel,
+        height=lambda narrow: tall if narrow else 60 + PIXELS_A_DESIGN * len(designs),
         draw=draw,
         table=Table(["design", "target", "seeds", "min MHz", "median MHz", "max MHz"], rows),
         note="Register to register, from nextpnr's report; a dot is a seed, the bar the median.",
