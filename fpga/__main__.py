@@ -52,7 +52,7 @@ def parser() -> Parser:
         "--quick", action="store_true", help="the MACs on the small targets: some minutes"
     )
     p.add_argument("--fit", action="store_true", help="grow arrays until the device is full")
-    p.add_argument("--asic", action="store_true", help="standard cells: area, slack, power")
+    p.add_argument("--asic", action="store_true", help="all MACs as standard cells: area, slack, power")
     p.add_argument("--list", action="store_true", help="list designs and targets, and stop")
     p.add_argument("--output", type=Path, metavar="FILE",
                    help="results (default: results.json in the build folder)")  # fmt: skip
