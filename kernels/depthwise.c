@@ -10,16 +10,20 @@
 
 #include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/** 2^23 as a float's bits. */
+enum { TWO_23_BITS = 0x4B000000 };
 
 typedef struct channel_block {
     size_t channel, channels;
-    bool narrow; /* see nm_depthwise_run */
+    size_t together; /* see nm_depthwise_run */
 } channel_block;
 
 typedef struct depthwise_plan {
     size_t element; /* bytes of an activation as the kernels read it */
-    size_t lanes;   /* of a block: its channels, unless it is narrow */
+    size_t lanes;   /* of a block: its channels, unless several pixels share them */
     size_t blocks;
     channel_block *block;
     size_t block_weights; /* elements, as the kernel reads them */
@@ -28,9 +32,11 @@ typedef struct depthwise_plan {
     void *weights; /* [block], see nm_depthwise_run */
     void *bias;    /* [block], likewise */
     float *scale;  /* [block], or NULL */
+    float *offset; /* [block], or NULL */
     uint8_t pad, flip;
-    size_t outputs; /* rows of a run: 1, or 2 that share their input rows */
-    size_t rows;    /* input rows of a run */
+    size_t outputs;  /* 1, or 2 rows that share their input rows */
+    size_t rows;     /* of input under them */
+    size_t row_step; /* see nm_depthwise_run */
 } depthwise_plan;
 
 static bool supports(const nm_conv *conv, const void *bias) {
@@ -47,6 +53,7 @@ static void destroy(void *opaque) {
     free(plan->weights);
     free(plan->bias);
     free(plan->scale);
+    free(plan->offset);
     free(plan);
 }
 
@@ -106,36 +113,60 @@ static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_
     ((int32_t *)plan->bias)[slot] = (int32_t)(start - (uint32_t)zero * sum);
     if (plan->scale)
         plan->scale[slot] = conv->epilogue.scale[channel];
+    if (plan->offset) {
+        ((int32_t *)plan->bias)[slot] += TWO_23_BITS;
+        plan->offset[slot] = -0x1p23f * plan->scale[slot];
+    }
 }
 
 static void pack_block(const nm_conv *conv, depthwise_plan *plan, size_t b, const void *source,
                        const void *bias, void *block_weights) {
     const channel_block *block = &plan->block[b];
-    const size_t copies = block->narrow ? conv->tier->lanes / 4 : 1;
+    const size_t next = conv->tier->lanes / block->together;
     for (size_t c = 0; c < block->channels; ++c)
-        for (size_t i = 0; i < copies; ++i)
-            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, c) + 4 * i, source, bias,
+        for (size_t i = 0; i < block->together; ++i)
+            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, c) + next * i, source, bias,
                       block_weights);
 }
 
-/** Whole blocks, then what is left in narrow ones if those are quicker: several pixels at a time
- * cost a third as much each. */
+/** Whole blocks, then one for what is left, with as many pixels together as it lets. */
 static bool plan_blocks(const nm_conv *conv, depthwise_plan *plan) {
-    const size_t channels = conv->desc.out_channels, whole = channels / plan->lanes;
-    const size_t left = channels % plan->lanes, narrow = conv->tier->depthwise_narrow;
-    const bool use_narrow = !is_float(conv) && narrow && left <= 2 * narrow;
-    plan->blocks = whole + (use_narrow ? nm_ceil_div(left, narrow) : left > 0);
+    const size_t channels = conv->desc.out_channels;
+    const size_t most = is_float(conv) ? 1 : conv->tier->depthwise_pixels;
+    plan->blocks = nm_ceil_div(channels, plan->lanes);
     plan->block = nm_alloc(plan->blocks * sizeof *plan->block);
     if (!plan->block)
         return false;
-    size_t channel = 0;
     for (size_t b = 0; b < plan->blocks; ++b) {
-        const size_t width = b >= whole && use_narrow ? narrow : plan->lanes;
-        const size_t rest = channels - channel;
+        const size_t channel = b * plan->lanes, rest = channels - channel;
+        size_t together = 1;
+        while (together < most && rest <= plan->lanes / (2 * together))
+            together *= 2;
         plan->block[b] = (channel_block){.channel = channel,
-                                         .channels = rest < width ? rest : width,
-                                         .narrow = b >= whole && use_narrow};
-        channel += width;
+                                         .channels = rest < plan->lanes ? rest : plan->lanes,
+                                         .together = together};
+    }
+    return true;
+}
+
+/**
+ * Whether sums may start at TWO_23_BITS and be scaled by one fused multiply-add, with an offset of
+ * -2^23 * scale. An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of
+ * 2^23 + n, so no conversion is needed, and n * scale is rounded once, as the product that it
+ * stands for. A negative n makes some number below 2^23, and that some negative output: which one
+ * does not matter where outputs are packed with a zero point of 0 and saturate there, as ReLU's do.
+ */
+static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *bias) {
+    const nm_epilogue *e = &conv->epilogue;
+    const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
+    if (!e->narrow || e->pack_zero != 0 || conv->tier->depthwise_vectors != 4)
+        return false;
+    for (size_t c = 0; c < conv->desc.out_channels; ++c) {
+        int64_t sum = bias ? llabs((int64_t)bias[c]) : 0;
+        for (size_t t = 0; t < taps; ++t)
+            sum += 255 * abs(nm_weight_at(conv, weights, c, t));
+        if (sum >= 1 << 23 || !(e->scale[c] >= 0))
+            return false;
     }
     return true;
 }
@@ -170,6 +201,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
                        d->dilation[1] == 1;
     plan->outputs = pairs ? 2 : 1;
     plan->rows = d->kernel_height + plan->outputs - 1;
+    plan->row_step = d->dilation[0] == 1 ? d->stride[0] : plan->rows;
     const size_t used = weight_index(conv, plan, plan->outputs - 1, d->kernel_height - 1,
                                      d->kernel_width - 1, plan->lanes - 1) +
                         1;
@@ -181,14 +213,16 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->weights = nm_alloc(plan->blocks * plan->block_bytes);
     plan->bias = nm_alloc(slots * 4);
     const bool scaled = conv->epilogue.narrow;
+    const bool offset = has_offset(conv, weights, bias);
     plan->scale = scaled ? nm_alloc(slots * 4) : NULL;
+    plan->offset = offset ? nm_alloc(slots * 4) : NULL;
     char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
-    if (!plan->weights || !plan->bias || (scaled && !plan->scale) ||
+    if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset) ||
         (nm_is_int4(conv) && !values)) {
         free(values);
         return NM_OUT_OF_MEMORY;
     }
-    conv->info.weight_bytes += plan->blocks * plan->block_bytes + slots * (scaled ? 8 : 4);
+    conv->info.weight_bytes += plan->blocks * plan->block_bytes + slots * 4 * (1 + scaled + offset);
     for (size_t b = 0; b < plan->blocks; ++b) {
         char *const packed = (char *)plan->weights + b * plan->block_bytes;
         if (values)
@@ -217,105 +251,137 @@ static size_t expanded_bytes(const nm_conv *conv, const depthwise_plan *plan) {
 }
 
 /** A thread's list of row pointers. */
-static size_t list_bytes(const depthwise_plan *plan) {
-    return nm_piece(plan->rows * sizeof(char *));
+static size_t list_bytes(const nm_conv *conv, const depthwise_plan *plan) {
+    const size_t rows = (conv->info.out_height - 1) * plan->row_step + plan->rows;
+    return nm_piece(rows * sizeof(char *));
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const depthwise_plan *plan = conv->plan;
     return unpacked_bytes(conv) + zero_row_bytes(conv, plan) +
-           nm_useful_threads(conv, threads) * (list_bytes(plan) + expanded_bytes(conv, plan));
+           nm_useful_threads(conv, threads) * (list_bytes(conv, plan) + expanded_bytes(conv, plan));
 }
 
-/** Output rows begin..end of batch * out_height, one block of channels. */
-static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t block,
-                      const void *weights, const char *input, const char *zero_row,
+/** Output rows begin..end of one image, one block of channels. */
+static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
+                      const void *weights, const char *image, const char *zero_row,
                       const char **list, char *output, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
+    const channel_block *block = &plan->block[b];
     const size_t pixel = d->in_channels * plan->element;
-    const size_t channel = plan->block[block].channel;
     const size_t out_element = nm_tensor_bytes(d->output_type, 1);
-    nm_depthwise_run run = {
+    const size_t row_bytes = conv->info.out_width * d->out_channels * out_element;
+    const size_t first = block->channel * plan->element;
+    for (size_t i = 0; i < (end - begin - 1) * plan->row_step + plan->rows; ++i) {
+        const size_t o = d->dilation[0] == 1 ? 0 : i / plan->rows, tap = i - o * plan->rows;
+        const size_t h = (begin + o) * d->stride[0] + tap * d->dilation[0] - d->padding[0];
+        list[i] = (h < d->in_height ? image + h * d->in_width * pixel : zero_row) + first;
+    }
+    const nm_depthwise_run run = {
         .row = list,
+        .row_step = plan->row_step,
+        .rows = plan->rows,
         .column_bytes = (ptrdiff_t)pixel,
         .columns = d->in_width,
+        .absent = zero_row,
         .first_column = -(ptrdiff_t)d->padding[1],
-        .rows = plan->rows,
         .kernel_width = d->kernel_width,
         .stride = d->stride[1],
         .dilation = d->dilation[1],
         .pad = plan->pad,
         .flip = plan->flip,
         .weights = weights,
-        .bias = (const char *)plan->bias + block * plan->lanes * 4,
-        .scale = plan->scale ? plan->scale + block * plan->lanes : NULL,
+        .bias = (const char *)plan->bias + b * plan->lanes * 4,
+        .scale = plan->scale ? plan->scale + b * plan->lanes : NULL,
+        .offset = plan->offset ? plan->offset + b * plan->lanes : NULL,
         .pixels = conv->info.out_width,
-        .channel = channel,
-        .channels = plan->block[block].channels,
-        .narrow = plan->block[block].narrow,
+        .output_rows = end - begin,
+        .channel = block->channel,
+        .channels = block->channels,
+        .together = block->together,
         .outputs = plan->outputs,
+        .output = output + begin * row_bytes + block->channel * out_element,
+        .output_row = (ptrdiff_t)row_bytes,
         .output_stride = (ptrdiff_t)(d->out_channels * out_element),
         .epilogue = &conv->epilogue,
     };
-    const size_t row_bytes = conv->info.out_width * d->out_channels * out_element;
-    for (size_t row = begin, together; row < end; row += together) {
-        const size_t n = row / conv->info.out_height, oh = row % conv->info.out_height;
-        together = plan->outputs == 2 && row + 1 < end && oh + 1 < conv->info.out_height ? 2 : 1;
-        for (size_t i = 0; i < plan->rows; ++i) {
-            const size_t h = oh * d->stride[0] + i * d->dilation[0] - d->padding[0];
-            list[i] = (h < d->in_height ? input + (n * d->in_height + h) * d->in_width * pixel
-                                        : zero_row) +
-                      channel * plan->element;
-        }
-        run.output[0] = output + row * row_bytes + channel * out_element;
-        run.output[1] = together == 2 ? (char *)run.output[0] + row_bytes : NULL;
-        if (is_float(conv))
-            conv->tier->depthwise_f32(&run);
-        else
-            conv->tier->depthwise_int(&run);
-    }
+    if (is_float(conv))
+        conv->tier->depthwise_f32(&run);
+    else
+        conv->tier->depthwise_int(&run);
 }
 
 /** Share `me` of `team` of n elements, in whole pairs so that nibbles stay together. */
 static size_t share(size_t n, size_t me, size_t team) { return n / 2 * me / team * 2; }
+
+/** What a run's threads have in common. */
+typedef struct depthwise_job {
+    const nm_conv *conv;
+    const void *input;
+    char *output, *unpacked, *zero_row, *own;
+} depthwise_job;
+
+/** Thread `me` of `team`. */
+static void run_share(const depthwise_job *job, size_t me, size_t team) {
+    const nm_conv *const conv = job->conv;
+    const nm_conv_desc *d = &conv->desc;
+    const depthwise_plan *plan = conv->plan;
+    const size_t elements = d->batch * d->in_height * d->in_width * d->in_channels;
+    const size_t height = conv->info.out_height, rows = d->batch * height;
+    const size_t image_bytes = d->in_height * d->in_width * d->in_channels * plan->element;
+    const size_t output_bytes =
+        nm_tensor_bytes(d->output_type, height * conv->info.out_width * d->out_channels);
+    const char *in = job->input;
+    if (is_packed(conv)) {
+        const size_t begin = share(elements, me, team);
+        const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
+        nm_unpack_int4((const uint8_t *)job->input + begin / 2, end - begin, d->input_type,
+                       job->unpacked + begin);
+        in = job->unpacked;
+        if (team > 1) {
+#pragma omp barrier
+        }
+    }
+    const char **list =
+        (const char **)(job->own + me * (list_bytes(conv, plan) + expanded_bytes(conv, plan)));
+    char *const expanded = (char *)list + list_bytes(conv, plan);
+    for (size_t b = 0; b < plan->blocks; ++b) {
+        const char *weights = (const char *)plan->weights + b * plan->block_bytes;
+        if (plan->expand) {
+            conv->tier->expand(weights, nm_is_int4(conv), plan->block_weights, expanded);
+            weights = expanded;
+        }
+        for (size_t row = me * rows / team, last = (me + 1) * rows / team, end; row < last;
+             row = end) {
+            const size_t n = row / height, begin = row % height;
+            end = last < (n + 1) * height ? last : (n + 1) * height;
+            run_block(conv, plan, b, weights, in + n * image_bytes, job->zero_row, list,
+                      job->output + n * output_bytes, begin, end - n * height);
+        }
+    }
+}
 
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
                 unsigned threads) {
     const nm_conv_desc *d = &conv->desc;
     const depthwise_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
-    char *const unpacked = workspace;
-    char *const zero_row = unpacked + unpacked_bytes(conv);
-    char *const own = zero_row + zero_row_bytes(conv, plan);
-    const size_t own_bytes = list_bytes(plan) + expanded_bytes(conv, plan);
-    const size_t elements = d->batch * d->in_height * d->in_width * d->in_channels;
-    const size_t rows = d->batch * conv->info.out_height;
+    char *const zero_row = (char *)workspace + unpacked_bytes(conv);
+    const depthwise_job job = {.conv = conv,
+                               .input = input,
+                               .output = output,
+                               .unpacked = workspace,
+                               .zero_row = zero_row,
+                               .own = zero_row + zero_row_bytes(conv, plan)};
     /* the zero row goes through the kernel's flip like any other */
     memset(zero_row, plan->pad ^ plan->flip, d->in_width * d->in_channels * plan->element);
-#pragma omp parallel num_threads(useful) if (useful > 1)
-    {
-        const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        const char *in = input;
-        if (is_packed(conv)) {
-            const size_t begin = share(elements, me, team);
-            const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
-            nm_unpack_int4((const uint8_t *)input + begin / 2, end - begin, d->input_type,
-                           unpacked + begin);
-            in = unpacked;
-#pragma omp barrier
-        }
-        const char **list = (const char **)(own + me * own_bytes);
-        char *const expanded = (char *)list + list_bytes(plan);
-        for (size_t b = 0; b < plan->blocks; ++b) {
-            const char *weights = (const char *)plan->weights + b * plan->block_bytes;
-            if (plan->expand) {
-                conv->tier->expand(weights, nm_is_int4(conv), plan->block_weights, expanded);
-                weights = expanded;
-            }
-            run_block(conv, plan, b, weights, in, zero_row, list, output, me * rows / team,
-                      (me + 1) * rows / team);
-        }
+    /* a parallel region of one thread would cost as much as a small map */
+    if (useful == 1) {
+        run_share(&job, 0, 1);
+        return;
     }
+#pragma omp parallel num_threads(useful)
+    run_share(&job, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
 }
 
 const nm_family nm_family_depthwise = {

@@ -106,7 +106,7 @@ typedef struct nm_winograd_tile {
 typedef void nm_winograd_fn(const nm_winograd_tile *tile);
 
 /**
- * A row of depthwise outputs, or two, one block of channels: lanes are channels.
+ * Rows of depthwise outputs, one block of channels: lanes are channels.
  *
  * Integer activations are bytes; each is XORed with `flip` (0x80 where the caller's signedness is
  * not the tier's). Taps of a column are multiplied together: the kernel's rows are cut into groups
@@ -114,27 +114,32 @@ typedef void nm_winograd_fn(const nm_winograd_tile *tile);
  * of vector j is channel i / 4 * 4 * depthwise_vectors + 4 * j + i % 4 of the block, which is the
  * order in which interleaving bytes within 128-bit lanes leaves them.
  *
- * In a narrow block each 128-bit lane is another pixel instead, of up to `depthwise_narrow`
- * channels: all lanes have the same weights.
+ * A block of half or a quarter of those channels has 2 or 4 pixels side by side in its vectors, as
+ * many as the tier's `depthwise_pixels` at most: each part has the same weights.
  */
 typedef struct nm_depthwise_run {
-    const char *const *row; /**< [rows] column 0, the block's first channel */
+    /** Column 0 of input rows, channel `channel`; output row o reads `rows` of them, from
+     *  o * row_step on. */
+    const char *const *row;
+    size_t row_step, rows;
     ptrdiff_t column_bytes; /**< from column to column */
-    size_t columns;         /**< how many exist; the others hold `pad` */
+    size_t columns;         /**< how many exist */
+    const char *absent;     /**< integers: what the others hold, for the block's channels */
     ptrdiff_t first_column; /**< of the first output; negative in left padding */
-    size_t rows, kernel_width, stride, dilation;
+    size_t kernel_width, stride, dilation;
     uint8_t pad, flip; /**< integers: padding as the kernel sees it, and the XOR */
     /** Integers: [output row][kernel column][row group][vector][lane][step] weights of the tier's
      * type; float: [tap][lane]. */
     const void *weights;
-    const void *bias;   /**< in the lanes' order: int32 [vector][lane]; float [lane] */
-    const float *scale; /**< in the lanes' order, where epilogue->narrow; else NULL */
-    size_t pixels;
+    const void *bias;    /**< in the lanes' order: int32 [vector][lane]; float [lane] */
+    const float *scale;  /**< in the lanes' order, where epilogue->narrow; else NULL */
+    const float *offset; /**< likewise, see depthwise.c; NULL where sums start at the bias alone */
+    size_t pixels, output_rows;
     size_t channel, channels; /**< the block's first output channel; how many it has */
-    bool narrow;
-    size_t outputs;          /**< 1; integers of 3x3 kernels, stride 1: 2 rows from 4 */
-    void *output[2];         /**< first pixel, the block's first channel; the second may be NULL */
-    ptrdiff_t output_stride; /**< bytes from pixel to pixel */
+    size_t together;          /**< integers: pixels in a vector: 1, 2 or 4 */
+    size_t outputs;           /**< rows to which `weights` apply: 1; 3x3 kernels, stride 1: 2 */
+    char *output;             /**< first pixel, the block's first channel */
+    ptrdiff_t output_row, output_stride; /**< bytes from row to row, from pixel to pixel */
     const nm_epilogue *epilogue;
 } nm_depthwise_run;
 
@@ -170,7 +175,7 @@ typedef struct nm_tier {
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */
-    size_t depthwise_narrow;  /**< channels of a narrow block, integers; 0: the tier has none */
+    size_t depthwise_pixels;  /**< most pixels side by side in a vector, integers */
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
     void (*stage)(const nm_stage_row *row, void *output);

@@ -1,271 +1,253 @@
-/** Depthwise: a block of channels along one output row. See nm_depthwise_run for the layout. */
+/**
+ * Depthwise: a block of channels, one pixel a vector or several side by side. See nm_depthwise_run
+ * for the layout.
+ */
 
 /* Row groups of three or four rows. */
 #define GROUPS_3 ((3 + DOT_STEP - 1) / DOT_STEP)
 
-/** The bytes under row group `group` of one input column, interleaved. Rows beyond `rows` have
- *  weight zero: any value will do. `border`: the column may not exist. */
-INLINE void load_column(const nm_depthwise_run *r, ptrdiff_t column, size_t group, size_t rows,
-                        size_t n, bool flip, bool border, vx *out) {
-    vb row[DOT_STEP];
-    const bool exists = !border || (column >= 0 && (size_t)column < r->columns);
-    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
-        const size_t at = group * DOT_STEP + i;
-        row[i] = vb_set1(r->pad);
-        if (exists && at < rows) {
-            row[i] = vb_load(r->row[at] + column * r->column_bytes, n);
-            if (flip)
-                row[i] = vb_xor(row[i], vb_set1(r->flip));
-        }
+/** The scales of a block in registers, where run->offset; else unused. */
+typedef struct depthwise_scale {
+    vf scale[DW_VECTORS], offset[DW_VECTORS];
+} depthwise_scale;
+
+INLINE depthwise_scale load_scale(const nm_depthwise_run *r) {
+    depthwise_scale s;
+    const float *const scale = r->offset ? r->scale : r->bias;
+    const float *const offset = r->offset ? r->offset : r->bias;
+    UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+        s.scale[j] = vf_load(scale + j * VL);
+        s.offset[j] = vf_load(offset + j * VL);
     }
-    interleave(row, out);
+    return s;
 }
 
-/** Stores one pixel's accumulators. */
-INLINE void store_block(const nm_depthwise_run *r, const vi *acc, char *out, size_t n) {
+/** The rows under row group `group` at pixels `column`, `column` + stride, ..., which all exist if
+ *  `inside`. Rows beyond `rows` have weight zero: any value will do. */
+INLINE void load_rows(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
+                      size_t group, size_t rows, int pixels, size_t n, bool inside, vb *out) {
+    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
+        if (group * DOT_STEP + i >= rows)
+            continue;
+        const char *x[DW_PIXELS];
+        UNROLL for (int j = 0; j < pixels; ++j) {
+            const ptrdiff_t at = column + j * (ptrdiff_t)r->stride;
+            x[j] = inside || (at >= 0 && at < (ptrdiff_t)r->columns)
+                       ? row[group * DOT_STEP + i] + at * r->column_bytes
+                       : r->absent;
+        }
+        out[i] = vb_load(x, pixels, n);
+    }
+}
+
+/** Likewise, interleaved. */
+INLINE void load_columns(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
+                         size_t group, size_t rows, int pixels, size_t n, bool plain, vx *out) {
+    const ptrdiff_t last = column + (pixels - 1) * (ptrdiff_t)r->stride;
+    vb bytes[DOT_STEP];
+    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) { bytes[i] = vb_set1(r->pad); }
+    if (column >= 0 && last < (ptrdiff_t)r->columns)
+        load_rows(r, row, column, group, rows, pixels, n, true, bytes);
+    else
+        load_rows(r, row, column, group, rows, pixels, n, false, bytes);
+    if (!plain) {
+        UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
+            bytes[i] = vb_xor(bytes[i], vb_set1(r->flip));
+        }
+    }
+    interleave(bytes, out);
+}
+
+/** Any epilogue. Stores n channels of `pixels` of the `of` pixels that share the vectors. */
+static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const int32_t *lane,
+                                                  size_t first, char *out, ptrdiff_t stride,
+                                                  int pixels, int of, size_t n) {
+    const size_t size = output_size(e);
+    int32_t channel[DW_VECTORS * VL];
+    for (int j = 0; j < DW_VECTORS; ++j)
+        for (int i = 0; i < VL; ++i)
+            channel[i / 4 * 4 * DW_VECTORS + 4 * j + i % 4] = lane[j * VL + i];
+    for (int i = 0; i < pixels; ++i)
+        for (size_t c = 0; c < n; c += VL)
+            store_i32(vi_load(channel + i * (DW_VECTORS * VL / of) + c), e, first + c,
+                      out + i * stride + (ptrdiff_t)(c * size), n - c < VL ? n - c : VL);
+}
+
+#if DW_VECTORS == 4
+/** As requantize_narrow(), of sums and scales with an offset. */
+INLINE vc requantize_from_zero(const vi *acc, const depthwise_scale *s, const nm_epilogue *e) {
+    vi q[4];
+    UNROLL for (int i = 0; i < 4; ++i) {
+        q[i] = vi_round_f32(vf_fma(vf_from_bits(acc[i]), s->scale[i], s->offset[i]));
+    }
+    const vc bytes = vc_pack(q, 0);
+    if (e->pack_plain)
+        return bytes;
+    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
+                  vc_set1(e->pack_flip));
+}
+#endif
+
+/** Stores n channels of each of `left` of `pixels` pixels, the first of them at `out`. */
+INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, const vi *acc,
+                          char *out, size_t left, int pixels, size_t n, bool plain) {
     const nm_epilogue *e = r->epilogue;
 #if DW_VECTORS == 4
-    if (r->scale) {
-        const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
-                                       r->scale + 3 * VL};
-        vc_store((uint8_t *)out, requantize_narrow(acc, scale, e), n);
+    if (plain || r->scale) {
+        vc bytes;
+        if (plain || r->offset) {
+            bytes = requantize_from_zero(acc, s, e);
+        } else {
+            const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
+                                           r->scale + 3 * VL};
+            bytes = requantize_narrow(acc, scale, e);
+        }
+        vc_store_part((uint8_t *)out, bytes, 0, pixels, n);
+        UNROLL for (int i = 1; i < pixels; ++i) {
+            if ((size_t)i < left)
+                vc_store_part((uint8_t *)out + i * r->output_stride, bytes, i, pixels, n);
+        }
         return;
     }
 #endif
-    int32_t lane[DW_VECTORS][VL], channel[DW_VECTORS * VL];
-    for (int j = 0; j < DW_VECTORS; ++j)
-        vi_store(lane[j], acc[j], VL);
-    for (int j = 0; j < DW_VECTORS; ++j)
-        for (int i = 0; i < VL; ++i)
-            channel[i / 4 * 4 * DW_VECTORS + 4 * j + i % 4] = lane[j][i];
-    const size_t size = output_size(e);
-    for (size_t c = 0; c < n; c += VL)
-        store_i32(vi_load(channel + c), e, r->channel + c, out + c * size, n - c < VL ? n - c : VL);
+    (void)s, (void)plain;
+    int32_t lane[DW_VECTORS * VL];
+    UNROLL for (int j = 0; j < DW_VECTORS; ++j) { vi_store(lane + j * VL, acc[j], VL); }
+    store_lanes(e, lane, r->channel, out, r->output_stride,
+                left < (size_t)pixels ? (int)left : pixels, pixels, n);
 }
 
-typedef vx depthwise_columns[3][GROUPS_3 * DW_VECTORS];
+typedef vx depthwise_columns[GROUPS_3 * DW_VECTORS];
 
-INLINE void load_column_3x3(const nm_depthwise_run *r, ptrdiff_t column, size_t n, int outputs,
-                            bool flip, bool border, vx *out) {
+INLINE void load_columns_3x3(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
+                             int outputs, int pixels, size_t n, bool plain, vx *out) {
     UNROLL for (int g = 0; g < GROUPS_3; ++g) {
-        load_column(r, column, (size_t)g, (size_t)outputs + 2, n, flip, border,
-                    out + g * DW_VECTORS);
+        load_columns(r, row, column, (size_t)g, (size_t)outputs + 2, pixels, n, plain,
+                     out + g * DW_VECTORS);
     }
 }
 
-/** Output p of one or two rows. The window's columns are `turn`, `turn` + 1 and `turn` + 2 modulo
- *  3; the last `stride` of them are loaded, over those that have served. */
-INLINE void pixel_3x3(const nm_depthwise_run *r, size_t p, depthwise_columns column, int turn,
-                      size_t n, int stride, int outputs, bool flip, bool border) {
-    UNROLL for (int k = 3 - stride; k < 3; ++k) {
-        load_column_3x3(r, r->first_column + (ptrdiff_t)p * stride + k, n, outputs, flip, border,
-                        column[(turn + k) % 3]);
+/** 3x3, one row of outputs or two that share their input rows: each column is interleaved once and
+ *  serves all the windows that see it. */
+INLINE void row_3x3(const nm_depthwise_run *r, const depthwise_scale *s, const char *const *row,
+                    char *output, int stride, int outputs, int pixels, size_t n, bool plain) {
+    /* The columns of kernel columns 0 and 2 and, at stride 1, between them are `whole` vectors and
+     * `part` pixels apart. */
+    const int held = stride == 1 && pixels == 1 ? 3 : 2;
+    depthwise_columns x[3], odd;
+    const char *input[4];
+    UNROLL for (int i = 0; i < outputs + 2; ++i) { input[i] = row[i]; }
+    const ptrdiff_t step = pixels * stride;
+    ptrdiff_t column = r->first_column;
+    UNROLL for (int i = 0; i + 1 < held; ++i, column += step) {
+        load_columns_3x3(r, input, column, outputs, pixels, n, plain, x[i]);
     }
-    const wt_t *w = r->weights;
-    UNROLL for (int o = 0; o < outputs; ++o) {
+    const ptrdiff_t next = pixels * r->output_stride;
+    for (size_t p = 0; p < r->pixels; p += (size_t)pixels, column += step, output += next) {
+        load_columns_3x3(r, input, column, outputs, pixels, n, plain, x[held - 1]);
+        if (stride == 2)
+            load_columns_3x3(r, input, column - (held - 1) * step + 1, outputs, pixels, n, plain,
+                             odd);
+        vi acc[2][DW_VECTORS];
+        UNROLL for (int o = 0; o < outputs; ++o) {
+            UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
+                acc[o][j] = vi_load((const int32_t *)r->bias + j * VL);
+            }
+        }
+        UNROLL for (int k = 0; k < 3; ++k) {
+            UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
+                const int whole = k / stride / pixels, part = k / stride % pixels;
+                const vx window = k % stride ? odd[i]
+                                  : part     ? vx_lanes(x[whole][i], x[whole + 1][i], part, pixels)
+                                             : x[whole][i];
+                UNROLL for (int o = 0; o < outputs; ++o) {
+                    const wt_t *const w = (const wt_t *)r->weights +
+                                          ((o * 3 + k) * GROUPS_3 * DW_VECTORS + i) * VL * DOT_STEP;
+                    acc[o][i % DW_VECTORS] = vi_dot(acc[o][i % DW_VECTORS], window, vw_load(w));
+                }
+            }
+        }
+        UNROLL for (int o = 0; o < outputs; ++o) {
+            store_columns(r, s, acc[o], output + o * r->output_row, r->pixels - p, pixels, n,
+                          plain);
+        }
+        UNROLL for (int i = 0; i + 1 < held; ++i) {
+            UNROLL for (int j = 0; j < GROUPS_3 * DW_VECTORS; ++j) { x[i][j] = x[i + 1][j]; }
+        }
+    }
+}
+
+/** Any kernel, stride and dilation. */
+INLINE void row_any(const nm_depthwise_run *r, const depthwise_scale *s, const char *const *row,
+                    char *output, int pixels, size_t n) {
+    const size_t groups = (r->rows + DOT_STEP - 1) / DOT_STEP;
+    for (size_t p = 0; p < r->pixels; p += (size_t)pixels) {
         vi acc[DW_VECTORS];
         UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
             acc[j] = vi_load((const int32_t *)r->bias + j * VL);
         }
-        UNROLL for (int k = 0; k < 3; ++k) {
-            UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i, w += VL * DOT_STEP) {
-                acc[i % DW_VECTORS] =
-                    vi_dot(acc[i % DW_VECTORS], column[(turn + k) % 3][i], vw_load(w));
-            }
-        }
-        if (o == 0 || r->output[o])
-            store_block(r, acc, (char *)r->output[o] + (ptrdiff_t)p * r->output_stride, n);
-    }
-}
-
-/** 3x3: each column is interleaved once and serves all the outputs that see it. */
-INLINE void depthwise_3x3(const nm_depthwise_run *r, size_t n, int stride, int outputs, bool flip) {
-    depthwise_columns column;
-    UNROLL for (int k = 0; k < 3; ++k) {
-        load_column_3x3(r, r->first_column + k, n, outputs, flip, true, column[k]);
-    }
-    size_t p = 0;
-    for (; p + 3 <= r->pixels; p += 3) {
-        const ptrdiff_t first = r->first_column + (ptrdiff_t)p * stride;
-        if (first >= 0 && (size_t)first + 2 * (size_t)stride + 2 < r->columns) {
-            UNROLL for (int u = 0; u < 3; ++u) {
-                pixel_3x3(r, p + (size_t)u, column, u * stride, n, stride, outputs, flip, false);
-            }
-        } else {
-            UNROLL for (int u = 0; u < 3; ++u) {
-                pixel_3x3(r, p + (size_t)u, column, u * stride, n, stride, outputs, flip, true);
-            }
-        }
-    }
-    if (p < r->pixels)
-        pixel_3x3(r, p, column, 0, n, stride, outputs, flip, true);
-    if (p + 1 < r->pixels)
-        pixel_3x3(r, p + 1, column, stride, n, stride, outputs, flip, true);
-}
-
-/** Any kernel, stride and dilation. */
-INLINE void depthwise_any(const nm_depthwise_run *r, size_t n) {
-    const size_t groups = (r->rows + DOT_STEP - 1) / DOT_STEP;
-    char *out = r->output[0];
-    for (size_t p = 0; p < r->pixels; ++p, out += r->output_stride) {
-        vi acc[DW_VECTORS];
-        UNROLL for (int j = 0; j < DW_VECTORS; ++j) acc[j] =
-            vi_load((const int32_t *)r->bias + j * VL);
         const wt_t *w = r->weights;
         for (size_t k = 0; k < r->kernel_width; ++k) {
             const ptrdiff_t column = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
             for (size_t g = 0; g < groups; ++g) {
                 vx x[DW_VECTORS];
-                load_column(r, column, g, r->rows, n, true, true, x);
-                UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) acc[j] =
-                    vi_dot(acc[j], x[j], vw_load(w));
-            }
-        }
-        store_block(r, acc, out, n);
-    }
-}
-
-#if DW_NARROW > 0
-#define PIXELS (VL / 4) /* of a narrow block */
-
-/** As load_column(), for column `k` of the windows of PIXELS outputs from p on. */
-INLINE void load_column_narrow(const nm_depthwise_run *r, size_t p, size_t k, size_t group,
-                               size_t rows, size_t n, bool border, vx *out) {
-    const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
-    const ptrdiff_t begin = first * r->column_bytes;
-    const ptrdiff_t next = (ptrdiff_t)r->stride * r->column_bytes;
-    vb row[DOT_STEP];
-    UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
-        const size_t at = group * DOT_STEP + i;
-        row[i] = vb_set1(r->pad);
-        if (at >= rows)
-            continue;
-        const char *x[PIXELS];
-        UNROLL for (size_t j = 0; j < PIXELS; ++j) {
-            x[j] = r->row[at] + begin + (ptrdiff_t)j * next;
-        }
-        char pad[DW_NARROW];
-        if (border) {
-            memset(pad, r->pad ^ r->flip, sizeof pad);
-            for (size_t j = 0; j < PIXELS; ++j) {
-                const ptrdiff_t column = first + (ptrdiff_t)(j * r->stride);
-                if (column < 0 || (size_t)column >= r->columns)
-                    x[j] = pad;
-            }
-        }
-        row[i] = vb_xor(vb_load_pixels(x, n), vb_set1(r->flip));
-    }
-    interleave(row, out);
-}
-
-/** Stores PIXELS pixels of n channels, but those beyond the row. */
-INLINE void store_narrow(const nm_depthwise_run *r, const vi *acc, size_t p, char *output,
-                         size_t n) {
-    const nm_epilogue *e = r->epilogue;
-    const size_t size = output_size(e);
-    int32_t lane[DW_VECTORS][VL];
-    uint8_t bytes[DW_VECTORS * VL];
-    if (r->scale) {
-        const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
-                                       r->scale + 3 * VL};
-        vc_store(bytes, requantize_narrow(acc, scale, e), sizeof bytes);
-    } else {
-        for (int j = 0; j < DW_VECTORS; ++j)
-            vi_store(lane[j], acc[j], VL);
-    }
-    for (size_t i = 0; i < PIXELS && p + i < r->pixels; ++i) {
-        char *out = output + (ptrdiff_t)(p + i) * r->output_stride;
-        if (r->scale) {
-            memcpy(out, bytes + i * DW_NARROW, n);
-            continue;
-        }
-        int32_t channel[DW_NARROW];
-        for (size_t c = 0; c < DW_NARROW; ++c)
-            channel[c] = lane[c / 4][4 * i + c % 4];
-        for (size_t c = 0; c < n; c += VL)
-            store_i32(vi_load(channel + c), e, r->channel + c, out + c * size,
-                      n - c < VL ? n - c : VL);
-    }
-}
-
-INLINE void pixels_narrow(const nm_depthwise_run *r, size_t p, size_t n, size_t rows, size_t width,
-                          size_t outputs, bool border) {
-    const size_t groups = (rows + DOT_STEP - 1) / DOT_STEP;
-    vi acc[2][DW_VECTORS];
-    UNROLL for (size_t o = 0; o < outputs; ++o) {
-        UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
-            acc[o][j] = vi_load((const int32_t *)r->bias + j * VL);
-        }
-    }
-    const wt_t *w = r->weights;
-    UNROLL for (size_t k = 0; k < width; ++k) {
-        UNROLL for (size_t g = 0; g < groups; ++g, w += DW_VECTORS * VL * DOT_STEP) {
-            vx x[DW_VECTORS];
-            load_column_narrow(r, p, k, g, rows, n, border, x);
-            UNROLL for (size_t o = 0; o < outputs; ++o) {
-                const wt_t *row = w + o * width * groups * DW_VECTORS * VL * DOT_STEP;
-                UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
-                    acc[o][j] = vi_dot(acc[o][j], x[j], vw_load(row + j * VL * DOT_STEP));
+                load_columns(r, row, column, g, r->rows, pixels, n, false, x);
+                UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) {
+                    acc[j] = vi_dot(acc[j], x[j], vw_load(w));
                 }
             }
         }
-    }
-    UNROLL for (size_t o = 0; o < outputs; ++o) {
-        if (r->output[o])
-            store_narrow(r, acc[o], p, r->output[o], n);
+        store_columns(r, s, acc, output + (ptrdiff_t)p * r->output_stride, r->pixels - p, pixels, n,
+                      false);
     }
 }
 
-INLINE void depthwise_narrow(const nm_depthwise_run *r, size_t n, size_t rows, size_t width,
-                             size_t outputs) {
-    const ptrdiff_t reach = (ptrdiff_t)((PIXELS - 1) * r->stride + (width - 1) * r->dilation);
-    for (size_t p = 0; p < r->pixels; p += PIXELS) {
-        const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride);
-        if (first >= 0 && first + reach < (ptrdiff_t)r->columns)
-            pixels_narrow(r, p, n, rows, width, outputs, false);
-        else
-            pixels_narrow(r, p, n, rows, width, outputs, true);
-    }
-}
-#endif
-
-/** Turns what the loops above branch on into constants. */
-INLINE void depthwise_block(const nm_depthwise_run *r, size_t n, bool flip) {
+/** Rows of outputs; turns what the loops above branch on into constants. */
+INLINE void depthwise_block(const nm_depthwise_run *r, int pixels, size_t n, bool plain) {
+    const depthwise_scale s = load_scale(r);
+    const char *const *row = r->row;
+    char *output = r->output;
     const bool is_3x3 = r->rows == r->outputs + 2 && r->kernel_width == 3 && r->dilation == 1;
-    if (is_3x3 && r->stride == 1 && r->outputs == 2)
-        depthwise_3x3(r, n, 1, 2, flip);
-    else if (is_3x3 && r->stride == 1)
-        depthwise_3x3(r, n, 1, 1, flip);
-    else if (is_3x3 && r->stride == 2 && r->outputs == 1)
-        depthwise_3x3(r, n, 2, 1, flip);
+    size_t i = 0;
+    if (is_3x3 && r->outputs == 2) {
+        for (; i + 2 <= r->output_rows; i += 2, row += 2 * r->row_step, output += 2 * r->output_row)
+            row_3x3(r, &s, row, output, 1, 2, pixels, n, plain);
+        if (i < r->output_rows)
+            row_3x3(r, &s, row, output, 1, 1, pixels, n, plain);
+    } else if (is_3x3 && r->stride == 2) {
+        for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
+            row_3x3(r, &s, row, output, 2, 1, pixels, n, plain);
+    } else {
+        for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
+            row_any(r, &s, row, output, pixels, n);
+    }
+}
+
+INLINE void depthwise_pixels(const nm_depthwise_run *run, int pixels) {
+    const nm_depthwise_run r = *run; /* a copy, which no store can alias */
+    const size_t whole = (size_t)(DW_VECTORS * VL / pixels);
+    if (r.channels == whole && !r.flip && r.offset)
+        depthwise_block(&r, pixels, whole, true);
     else
-        depthwise_any(r, n);
+        depthwise_block(&r, pixels, r.channels, false);
 }
 
 static void depthwise_int(const nm_depthwise_run *r) {
-#if DW_NARROW > 0
-    if (r->narrow) {
-        const bool pairs = r->outputs == 2;
-        if (pairs && r->channels == DW_NARROW)
-            depthwise_narrow(r, DW_NARROW, 4, 3, 2);
-        else if (pairs)
-            depthwise_narrow(r, r->channels, 4, 3, 2);
-        else if (r->rows == 3 && r->kernel_width == 3 && r->channels == DW_NARROW)
-            depthwise_narrow(r, DW_NARROW, 3, 3, 1);
-        else
-            depthwise_narrow(r, r->channels, r->rows, r->kernel_width, 1);
-        return;
-    }
+    if (r->together == 1)
+        depthwise_pixels(r, 1);
+#if DW_PIXELS >= 2
+    else if (r->together == 2)
+        depthwise_pixels(r, 2);
 #endif
-    if (r->channels == DW_VECTORS * VL && !r->flip)
-        depthwise_block(r, DW_VECTORS * VL, false);
+#if DW_PIXELS >= 4
     else
-        depthwise_block(r, r->channels, true);
+        depthwise_pixels(r, 4);
+#endif
 }
 
 /** `pixels` outputs from pixel p on, whose columns all exist unless `borders`. */
-INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels, size_t n,
-                                 bool borders) {
+INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, const char *const *row, char *output,
+                                 size_t p, int pixels, size_t n, bool borders) {
     vf acc[4];
     UNROLL for (int i = 0; i < pixels; ++i) acc[i] = vf_load(r->bias);
     const float *w = r->weights;
@@ -277,33 +259,39 @@ INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, size_t p, int pixels
                     r->first_column + (ptrdiff_t)((p + (size_t)i) * r->stride + k * r->dilation);
                 if (borders && (column < 0 || (size_t)column >= r->columns))
                     continue;
-                const float *x = (const float *)(r->row[kh] + column * r->column_bytes);
+                const float *x = (const float *)(row[kh] + column * r->column_bytes);
                 acc[i] = vf_fma(vf_load_n(x, n), weight, acc[i]);
             }
         }
-    char *out = (char *)r->output[0] + (ptrdiff_t)p * r->output_stride;
+    char *out = output + (ptrdiff_t)p * r->output_stride;
     UNROLL for (int i = 0; i < pixels; ++i, out += r->output_stride)
         store_f32(acc[i], r->epilogue, r->channel, out, n);
 }
 
-INLINE void depthwise_row_f32(const nm_depthwise_run *r, size_t n) {
+INLINE void depthwise_row_f32(const nm_depthwise_run *r, const char *const *row, char *output,
+                              size_t n) {
     const ptrdiff_t reach = (ptrdiff_t)((r->kernel_width - 1) * r->dilation);
     for (size_t p = 0; p < r->pixels;) {
         const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride);
         const ptrdiff_t last = first + (ptrdiff_t)(3 * r->stride) + reach;
         if (p + 4 <= r->pixels && first >= 0 && last < (ptrdiff_t)r->columns) {
-            depthwise_pixels_f32(r, p, 4, n, false);
+            depthwise_pixels_f32(r, row, output, p, 4, n, false);
             p += 4;
         } else {
-            depthwise_pixels_f32(r, p, 1, n, true);
+            depthwise_pixels_f32(r, row, output, p, 1, n, true);
             p += 1;
         }
     }
 }
 
+INLINE void depthwise_block_f32(const nm_depthwise_run *r, size_t n) {
+    for (size_t i = 0; i < r->output_rows; ++i)
+        depthwise_row_f32(r, r->row + i * r->row_step, r->output + (ptrdiff_t)i * r->output_row, n);
+}
+
 static void depthwise_f32(const nm_depthwise_run *r) {
     if (r->channels == VL)
-        depthwise_row_f32(r, VL);
+        depthwise_block_f32(r, VL);
     else
-        depthwise_row_f32(r, r->channels);
+        depthwise_block_f32(r, r->channels);
 }

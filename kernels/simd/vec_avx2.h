@@ -54,6 +54,7 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return simde_mm256_fmadd_ps(a, b, c); }
 INLINE vf vf_min(vf a, vf b) { return simde_mm256_min_ps(a, b); }
 INLINE vf vf_max(vf a, vf b) { return simde_mm256_max_ps(a, b); }
 INLINE vf vf_from_i32(vi a) { return simde_mm256_cvtepi32_ps(a); }
+INLINE vf vf_from_bits(vi a) { return simde_mm256_castsi256_ps(a); }
 INLINE vi vi_round_f32(vf a) { return simde_mm256_cvtps_epi32(a); }
 
 INLINE void vi_store(int32_t *p, vi a, size_t n) {
@@ -198,25 +199,26 @@ INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi8(a, b); }
 typedef simde__m256i vb;
 
 INLINE vb vb_set1(uint8_t x) { return simde_mm256_set1_epi8((int8_t)x); }
-INLINE vb vb_load(const char *p, size_t n) {
-    if (n == 4 * VL)
-        return simde_mm256_loadu_si256((const simde__m256i *)p);
-    char t[4 * VL] = {0};
-    memcpy(t, p, n);
-    return simde_mm256_loadu_si256((const simde__m256i *)t);
-}
-/* n <= 16 bytes of each of two pixels, a 128-bit lane each. */
-#define DW_NARROW 16
+/* n bytes of each of 1 or 2 pixels, side by side. */
+#define DW_PIXELS 2
 INLINE simde__m128i half(const char *p, size_t n) {
-    if (n == 16)
-        return simde_mm_loadu_si128((const simde__m128i *)p);
     char t[16] = {0};
-    memcpy(t, p, n);
-    return simde_mm_loadu_si128((const simde__m128i *)t);
+    if (n < 16)
+        p = memcpy(t, p, n);
+    return simde_mm_loadu_si128((const simde__m128i *)p);
 }
-INLINE vb vb_load_pixels(const char *const *p, size_t n) {
-    return simde_mm256_inserti128_si256(simde_mm256_castsi128_si256(half(p[0], n)), half(p[1], n),
-                                        1);
+INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
+    if (pixels == 2)
+        return simde_mm256_inserti128_si256(simde_mm256_castsi128_si256(half(p[0], n)),
+                                            half(p[1], n), 1);
+    char t[32] = {0};
+    return simde_mm256_loadu_si256(
+        (const simde__m256i *)(n == 32 ? p[0] : (const char *)memcpy(t, p[0], n)));
+}
+/* Two pixels side by side, the second of a and the first of b. */
+INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
+    (void)first, (void)pixels;
+    return simde_mm256_permute2x128_si256(a, b, 0x21);
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {
@@ -282,18 +284,21 @@ INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }
 
 /* Depthwise: 16 channels, widened to 16 bits, two rows at a time. */
-#define DW_NARROW 0
+#define DW_PIXELS 1
 #define DW_VECTORS 2
 #define DW_SIGN 0
 typedef simde__m256i vb; /* 16 bits a channel */
 
 INLINE vb vb_set1(uint8_t x) { return simde_mm256_set1_epi16(x); }
-INLINE vb vb_load(const char *p, size_t n) {
-    if (n == 2 * VL)
-        return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128((const simde__m128i *)p));
+INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
+    (void)pixels;
     char t[2 * VL] = {0};
-    memcpy(t, p, n);
-    return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128((const simde__m128i *)t));
+    return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128(
+        (const simde__m128i *)(n == 2 * VL ? p[0] : (const char *)memcpy(t, p[0], n))));
+}
+INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
+    (void)b, (void)first, (void)pixels;
+    return a;
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {

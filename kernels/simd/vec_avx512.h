@@ -64,6 +64,7 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return simde_mm512_fmadd_ps(a, b, c); }
 INLINE vf vf_min(vf a, vf b) { return simde_mm512_min_ps(a, b); }
 INLINE vf vf_max(vf a, vf b) { return simde_mm512_max_ps(a, b); }
 INLINE vf vf_from_i32(vi a) { return _mm512_cvtepi32_ps(a); }
+INLINE vf vf_from_bits(vi a) { return simde_mm512_castsi512_ps(a); }
 INLINE vi vi_round_f32(vf a) { return _mm512_cvtps_epi32(a); }
 
 INLINE simde__mmask16 lanes(size_t n) { return (simde__mmask16)((1u << n) - 1); }
@@ -133,23 +134,35 @@ INLINE va va_load_n(const act_t *p, size_t n) {
 typedef simde__m512i vb;
 
 INLINE vb vb_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
-INLINE vb vb_load(const char *p, size_t n) {
-    if (n == 4 * VL)
-        return simde_mm512_loadu_si512(p);
-    return _mm512_maskz_loadu_epi8((UINT64_C(1) << n) - 1, p);
-}
-/* n <= 16 bytes of each of four pixels, a 128-bit lane each. */
-#define DW_NARROW 16
+/* Masks cost little, but a branch around each is worse. */
+#define IS_ALL(n, all) (__builtin_constant_p(n) && (n) == (all))
+/* n bytes of each of 1, 2 or 4 pixels, side by side. */
+#define DW_PIXELS 4
 INLINE simde__m128i quarter(const char *p, size_t n) {
-    return n == 16 ? simde_mm_loadu_si128(p)
-                   : _mm_maskz_loadu_epi8((simde__mmask16)((1u << n) - 1), p);
+    return IS_ALL(n, 16) ? simde_mm_loadu_si128(p)
+                         : _mm_maskz_loadu_epi8((simde__mmask16)(0xFFFFu >> (16 - n)), p);
 }
-INLINE vb vb_load_pixels(const char *const *p, size_t n) {
-    const simde__m256i low = simde_mm256_inserti128_si256(
-        simde_mm256_castsi128_si256(quarter(p[0], n)), quarter(p[1], n), 1);
-    const simde__m256i high = simde_mm256_inserti128_si256(
-        simde_mm256_castsi128_si256(quarter(p[2], n)), quarter(p[3], n), 1);
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+INLINE simde__m256i half(const char *p, size_t n) {
+    return IS_ALL(n, 32) ? simde_mm256_loadu_si256(p)
+                         : _mm256_maskz_loadu_epi8(UINT32_MAX >> (32 - n), p);
+}
+INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
+    if (pixels == 1)
+        return IS_ALL(n, 64) ? simde_mm512_loadu_si512(p[0])
+                             : _mm512_maskz_loadu_epi8(UINT64_MAX >> (64 - n), p[0]);
+    if (pixels == 2)
+        return _mm512_inserti64x4(_mm512_castsi256_si512(half(p[0], n)), half(p[1], n), 1);
+    vb x = _mm512_castsi128_si512(quarter(p[0], n));
+    x = _mm512_inserti32x4(x, quarter(p[1], n), 1);
+    x = _mm512_inserti32x4(x, quarter(p[2], n), 2);
+    return _mm512_inserti32x4(x, quarter(p[3], n), 3);
+}
+/* `pixels` side by side, of those of a and then b, from pixel `first` on. */
+INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
+    const int quarters = first * 4 / pixels;
+    return quarters == 1   ? _mm512_alignr_epi64(b, a, 2)
+           : quarters == 2 ? _mm512_alignr_epi64(b, a, 4)
+                           : _mm512_alignr_epi64(b, a, 6);
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_mm512_xor_si512(a, b); }
 INLINE void interleave(const vb *row, vx *out) {

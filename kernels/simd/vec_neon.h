@@ -53,6 +53,7 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return simde_vfmaq_f32(c, a, b); }
 INLINE vf vf_min(vf a, vf b) { return simde_vbslq_f32(simde_vcgtq_f32(b, a), a, b); }
 INLINE vf vf_max(vf a, vf b) { return simde_vbslq_f32(simde_vcltq_f32(b, a), a, b); }
 INLINE vf vf_from_i32(vi a) { return simde_vcvtq_f32_s32(a); }
+INLINE vf vf_from_bits(vi a) { return simde_vreinterpretq_f32_s32(a); }
 INLINE vi vi_round_f32(vf a) { return vcvtnq_s32_f32(a); }
 
 INLINE void vi_store(int32_t *p, vi a, size_t n) {
@@ -152,7 +153,7 @@ INLINE void va_store(act_t *p, va a, size_t n) {
 
 /* Depthwise: bytes as signed. */
 #define DW_SIGN 0x80
-#define DW_NARROW 0 /* a vector is one 128-bit lane already */
+#define DW_PIXELS 1 /* a vector is one 128-bit lane already */
 
 #if defined(NM_NEONDOT)
 
@@ -173,9 +174,10 @@ INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vdotq_s32(acc, x, w); }
 typedef simde_int8x16_t vb;
 
 INLINE vb vb_set1(uint8_t x) { return simde_vdupq_n_s8((int8_t)x); }
-INLINE vb vb_load(const char *p, size_t n) {
+INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
+    (void)pixels;
     int8_t t[4 * VL] = {0};
-    memcpy(t, p, n);
+    memcpy(t, p[0], n);
     return simde_vld1q_s8(t);
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_veorq_s8(a, b); }
@@ -210,9 +212,10 @@ INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_vpadalq_s16(acc, simde_vmull
 typedef simde_int8x8_t vb;
 
 INLINE vb vb_set1(uint8_t x) { return simde_vdup_n_s8((int8_t)x); }
-INLINE vb vb_load(const char *p, size_t n) {
+INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
+    (void)pixels;
     int8_t t[2 * VL] = {0};
-    memcpy(t, p, n);
+    memcpy(t, p[0], n);
     return simde_vld1_s8(t);
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_veor_s8(a, b); }
@@ -223,3 +226,8 @@ INLINE void interleave(const vb *row, vx *out) {
 }
 
 #endif
+
+INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
+    (void)b, (void)first, (void)pixels;
+    return a;
+}
