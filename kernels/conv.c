@@ -411,7 +411,7 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
     if (!conv)
         return NM_FAIL(error, NM_OUT_OF_MEMORY, "plan: out of memory; use a smaller layer");
     conv->desc = *desc;
-    conv->tier = desc->isa == NM_ISA_SCALAR ? NULL : nm_tier_for(desc->isa);
+    conv->tier = desc->isa == NM_ISA_SCALAR ? NULL : nm_tier_for(desc->isa, desc->precision);
     conv->group_in = desc->in_channels / desc->groups;
     conv->group_out = desc->out_channels / desc->groups;
     conv->reduction = reduction;

@@ -72,9 +72,10 @@ static nm_features features(void) {
 #include "tiers.inc"
 #undef NM_TIER_ROW
 
-const nm_tier *nm_tier_for(nm_isa isa) {
+const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision) {
     const nm_features f = features();
-    (void)f;
+    const bool int4 = precision == NM_W4A8 || precision == NM_W4A4;
+    (void)f, (void)int4;
     const nm_tier *tier = NULL;
 #define NM_TIER_ROW(row, table, needs)                                                             \
     if ((isa == row || isa == NM_ISA_AUTO) && (needs))                                             \
@@ -85,21 +86,21 @@ const nm_tier *nm_tier_for(nm_isa isa) {
 }
 
 bool nm_isa_available(nm_isa isa) {
-    return isa == NM_ISA_SCALAR || isa == NM_ISA_AUTO || nm_tier_for(isa);
+    return isa == NM_ISA_SCALAR || isa == NM_ISA_AUTO || nm_tier_for(isa, NM_F32);
 }
 
 nm_isa nm_isa_best(void) {
-    const nm_tier *tier = nm_tier_for(NM_ISA_AUTO);
+    const nm_tier *tier = nm_tier_for(NM_ISA_AUTO, NM_F32);
     return tier ? tier->isa : NM_ISA_SCALAR;
 }
 
 bool nm_isa_emulated(nm_isa isa) {
-    const nm_tier *tier = nm_tier_for(isa);
+    const nm_tier *tier = nm_tier_for(isa, NM_F32);
     return tier && tier->emulated;
 }
 
 uint64_t nm_peak_run(nm_isa isa, nm_precision precision, uint64_t iterations) {
-    const nm_tier *tier = nm_tier_for(isa);
+    const nm_tier *tier = nm_tier_for(isa, precision);
     if (!tier)
         return 0;
     return precision == NM_F32 ? tier->peak_f32(iterations) : tier->peak_int(iterations);

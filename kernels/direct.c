@@ -499,6 +499,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .left_steps = left,
             .steps = plan->steps - left - right,
             .right_steps = right,
+            .small_activations = d->precision == NM_W4A4,
             .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
             .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +

@@ -53,6 +53,7 @@ typedef struct nm_tile {
     /** Of a segment: first those in which pixel 0 takes no part, as it would see padding, then
      * those of all pixels, then those without the last. Grouped scales: `steps` alone. */
     size_t left_steps, steps, right_steps;
+    bool small_activations;    /**< of four bits */
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
     const void *bias;          /**< int32 or float [nr * lanes]: the accumulators' start */
     const int32_t *pixel_term; /**< int32 [mr] added to every channel's accumulator, or NULL */
@@ -189,7 +190,8 @@ typedef struct nm_tier {
     uint64_t (*peak_f32)(uint64_t iterations);
 } nm_tier;
 
-/** The tier's table; NULL for NM_ISA_SCALAR and for tiers that this build or CPU lacks. */
-const nm_tier *nm_tier_for(nm_isa isa);
+/** The tier's table for that precision; NULL for NM_ISA_SCALAR and for tiers that this build or CPU
+ *  lacks. */
+const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision);
 
 #endif

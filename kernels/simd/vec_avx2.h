@@ -1,6 +1,6 @@
 /**
  * Vector layer: 256-bit x86, for the tiers avx2 (16-bit pair products: exact, where vpmaddubsw
- * would saturate) and avxvnni (byte dot products).
+ * would saturate; with int4 weights it does not) and avxvnni (byte dot products).
  */
 #include <simde/x86/avx2.h>
 #include <simde/x86/fma.h>
@@ -149,7 +149,7 @@ INLINE void vc_store_part(uint8_t *p, vc a, int part, int parts, size_t n) {
         memcpy(p, from, n);
 }
 
-#if defined(NM_AVXVNNI)
+#if defined(NM_AVXVNNI) || defined(NM_INT4_WEIGHTS)
 
 #define DOT_STEP 4
 #define ACT_BIAS_U8 0
@@ -165,8 +165,30 @@ INLINE vx vx_broadcast(const act_t *p) {
     return vi_set1(x);
 }
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+#if defined(NM_AVXVNNI)
 /* SIMDe 0.7.4 knows the instruction under AVX512-VNNI only and would emulate it here. */
 INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpbusd_avx_epi32(acc, x, w); }
+#else
+/* Pairs of products sum to at most 2 * 255 * 8, of Winograd's operands to 2 * 90 * 128: no
+ * saturation. */
+INLINE vi vi_dot(vi acc, vx x, vw w) {
+    return simde_mm256_add_epi32(
+        acc, simde_mm256_madd_epi16(simde_mm256_maddubs_epi16(x, w), simde_mm256_set1_epi16(1)));
+}
+
+/* Sums of pairs in 16 bits: so many steps of products of 8 or 4 bits with int4 fit. */
+#define SUM_STEPS_8 8
+#define SUM_STEPS_4 136
+typedef simde__m256i vs;
+
+INLINE vs vs_zero(void) { return simde_mm256_setzero_si256(); }
+INLINE vs vs_dot(vs sum, vx x, vw w) {
+    return simde_mm256_add_epi16(sum, simde_mm256_maddubs_epi16(x, w));
+}
+INLINE vi vs_widen(vi acc, vs sum) {
+    return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(sum, simde_mm256_set1_epi16(1)));
+}
+#endif
 
 /* 4 * VL bytes' low nibbles, then their high ones. */
 INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
