@@ -203,6 +203,9 @@ def main() -> int:
             print_list(args)
             return 0
         return execute(args)
+    except BrokenPipeError:  # the reader of the table has seen enough; the results are written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (FlowError, OSError) as error:
         print(describe(error), file=sys.stderr)
         return 2

@@ -251,6 +251,19 @@ def test_missing_tool_says_how_to_get_it(flow: Flow) -> None:
     assert done.stderr == "fpga: icepack: not found on PATH; apt-get install fpga-icestorm\n"
 
 
+def test_a_reader_that_stops_is_no_error(flow: Flow) -> None:
+    flow.stand_in()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        flow.command("--toolchain", "native", "--targets", "hx8k", "--seeds", "1"),
+        env=flow.environment(), check=False, stdout=writing, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, "Broken pipe" in done.stderr) == (0, False), done.stderr
+    assert flow.results()["runs"]
+
+
 def test_a_module_without_a_file_is_named(flow: Flow) -> None:
     flow.designs.write_text(DESIGNS.replace('module = "tiny"', 'module = "gone"'))
     done = flow.run("--targets", "up5k")
