@@ -223,7 +223,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
  * steps of all rows at a time, so that what is written stays near. */
 static void spread_panel(const nm_conv *conv, const direct_plan *plan, const panel *p,
                          const char *rows, size_t element, char *out) {
-    enum { STEPS = 16 };
+    enum { STEPS = 64 };
     const size_t lanes = conv->tier->lanes;
     const size_t step = plan->is_int ? conv->tier->step : 1;
     const size_t chunk = step * element, row_bytes = conv->reduction * element;
@@ -258,10 +258,11 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
     uint32_t total = 0;
     for (size_t s = 0; s < plan->segments; ++s) {
         const size_t begin = s * plan->segment_length;
-        const size_t end = begin + plan->segment_length;
+        const size_t left = conv->reduction - begin;
+        const size_t count = left < plan->segment_length ? left : plan->segment_length;
         int32_t sum = 0;
-        for (size_t k = begin; k < end && k < conv->reduction; ++k)
-            sum += row[k];
+        for (size_t k = 0; k < count; ++k)
+            sum += row[begin + k];
         total += (uint32_t)sum;
         if (plan->group_start) {
             const size_t i = p->groups + s * p->nr * conv->tier->lanes + lane;
