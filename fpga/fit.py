@@ -13,6 +13,9 @@ from fpga.toolchain import ToolError, run
 
 SEED = 1
 TIMEOUT = 1800.0
+# nextpnr gives up on a cell after cells^2 / N attempts at placing it. Its own N of 8 takes minutes
+# of a device too full to place; what does place is the same.
+GIVE_UP = ("--placer-heap-cell-placement-timeout", "100")
 SAMPLES = (1, 9)  # copies packed to learn what one more costs, its share of a stage included
 RESOLUTION = 32  # the answer is exact to a 32nd of the device
 
@@ -82,7 +85,7 @@ class Fit:
         if path.exists() and path.stat().st_mtime_ns > self.synth.stat().st_mtime_ns:
             return dict(read_json(path))
         array = self.array(copies)
-        row = place_and_route(self.plan, self.target, array, folder, SEED, TIMEOUT)
+        row = place_and_route(self.plan, self.target, array, folder, SEED, TIMEOUT, GIVE_UP)
         array.unlink()
         row["copies"] = copies
         write_json(path, row)

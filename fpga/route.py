@@ -56,7 +56,13 @@ def overflow(report: Path) -> str | None:
 
 
 def place_and_route(
-    plan: Plan, target: Row, netlist: Path, folder: Path, seed: int, timeout: float = TIMEOUT
+    plan: Plan,
+    target: Row,
+    netlist: Path,
+    folder: Path,
+    seed: int,
+    timeout: float = TIMEOUT,
+    extra: tuple[str, ...] = (),
 ) -> Row:
     """Status, reason, Fmax and cells used. The layout is left in `folder`."""
     tool = f"nextpnr-{target['family']}"
@@ -64,7 +70,7 @@ def place_and_route(
     report, packed = folder / "report.json", folder / "packed.json"
     folder.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    command = arguments(target, netlist, report, layout, seed)
+    command = [*arguments(target, netlist, report, layout, seed), *extra]
     row: Row = {
         "status": "ok", "reason": None, "fmax_mhz": None, "placed": None,
         "nextpnr": recorded_version(plan.tool_file(tool)),
