@@ -76,7 +76,9 @@ static size_t weight_index(const nm_conv *conv, const depthwise_plan *plan, size
     const nm_tier *tier = conv->tier;
     const size_t width = conv->desc.kernel_width;
     if (is_float(conv))
-        return (kh * width + kw) * tier->lanes + lane;
+        return (lane / tier->lanes * conv->desc.kernel_height * width + kh * width + kw) *
+                   tier->lanes +
+               lane % tier->lanes;
     const size_t groups = nm_ceil_div(plan->rows, tier->step);
     const size_t lanes = tier->depthwise_vectors * tier->lanes;
     const size_t row = kh + output;
@@ -171,6 +173,17 @@ static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *
     return true;
 }
 
+/**
+ * Channels of a block of floats: all, so that memory is read and written in order, but in narrow
+ * maps as many as let the rows under two rows of outputs stay in the first-level cache.
+ */
+static size_t float_lanes(const nm_conv *conv) {
+    enum { NARROW_MAP = 16, NARROW_MAP_CHANNELS = 128 };
+    const size_t all = nm_round_up(conv->desc.out_channels, conv->tier->lanes);
+    return conv->desc.in_width <= NARROW_MAP && all > NARROW_MAP_CHANNELS ? NARROW_MAP_CHANNELS
+                                                                          : all;
+}
+
 static void name_kernel(nm_conv *conv, const depthwise_plan *plan) {
     static const char *const types[NM_PRECISION_COUNT] = {"f32", "8s8", "8s4", "4s4"};
     const nm_dtype type = conv->desc.input_type;
@@ -178,7 +191,8 @@ static void name_kernel(nm_conv *conv, const depthwise_plan *plan) {
              is_float(conv)                       ? ""
              : type == NM_INT8 || type == NM_INT4 ? "s"
                                                   : "u",
-             types[conv->desc.precision], plan->lanes, nm_isa_name(conv->tier->isa));
+             types[conv->desc.precision], is_float(conv) ? conv->tier->lanes : plan->lanes,
+             nm_isa_name(conv->tier->isa));
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -192,7 +206,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->element = is_float(conv) ? sizeof(float) : 1;
     plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
     plan->pad = (uint8_t)d->input_zero_point ^ plan->flip;
-    plan->lanes = is_float(conv) ? tier->lanes : tier->depthwise_vectors * tier->lanes;
+    plan->lanes = is_float(conv) ? float_lanes(conv) : tier->depthwise_vectors * tier->lanes;
     if (!plan_blocks(conv, plan))
         return NM_OUT_OF_MEMORY;
     plan->expand = !is_float(conv) && (nm_is_int4(conv) || tier->wt_size != 1);

@@ -245,12 +245,73 @@ static void depthwise_int(const nm_depthwise_run *r) {
 #endif
 }
 
-/** `pixels` outputs from pixel p on, whose columns all exist unless `borders`. */
-INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, const char *const *row, char *output,
-                                 size_t p, int pixels, size_t n, bool borders) {
-    vf acc[4];
-    UNROLL for (int i = 0; i < pixels; ++i) acc[i] = vf_load(r->bias);
-    const float *w = r->weights;
+/** 3x3, one tile of channels c, ... of one or two rows of DW_PIXELS_F32 pixels, under which lie the
+ * pixels x[(outputs - 1) * stride + 3][(DW_PIXELS_F32 - 1) * stride + 3]. */
+INLINE void tile_3x3_f32(const nm_depthwise_run *r, const nm_epilogue *e, const float *const *x,
+                         char *output, size_t c, int stride, int outputs, size_t n) {
+    const int columns = (DW_PIXELS_F32 - 1) * stride + 3;
+    const float *const w = (const float *)r->weights + c * 9;
+    vf weight[9], acc[2][DW_PIXELS_F32];
+    UNROLL for (int i = 0; i < 9; ++i) { weight[i] = vf_load(w + i * VL); }
+    UNROLL for (int o = 0; o < outputs; ++o) {
+        UNROLL for (int p = 0; p < DW_PIXELS_F32; ++p) {
+            acc[o][p] = vf_load((const float *)r->bias + c);
+        }
+    }
+    UNROLL for (int i = 0; i < (outputs - 1) * stride + 3; ++i) {
+        UNROLL for (int j = 0; j < columns; ++j) {
+            const vf v = vf_load_n(x[i * columns + j] + c, n);
+            UNROLL for (int o = 0; o < outputs; ++o) {
+                UNROLL for (int p = 0; p < DW_PIXELS_F32; ++p) {
+                    const int kh = i - o * stride, kw = j - p * stride;
+                    if (kh >= 0 && kh < 3 && kw >= 0 && kw < 3)
+                        acc[o][p] = vf_fma(v, weight[kh * 3 + kw], acc[o][p]);
+                }
+            }
+        }
+    }
+    output += c * output_size(e);
+    UNROLL for (int o = 0; o < outputs; ++o) {
+        UNROLL for (int p = 0; p < DW_PIXELS_F32; ++p) {
+            store_f32(acc[o][p], e, r->channel + c,
+                      output + o * r->output_row + p * r->output_stride, n);
+        }
+    }
+}
+
+/** 3x3, at least DW_PIXELS_F32 pixels a row; the last tile overlaps the one before. All channels of
+ * a tile come before the next, so that memory is read and written in order. */
+INLINE void rows_3x3_f32(const nm_depthwise_run *r, const char *const *row, char *output,
+                         int stride, int outputs) {
+    const nm_epilogue e = *r->epilogue;
+    const int columns = (DW_PIXELS_F32 - 1) * stride + 3;
+    for (size_t p = 0; p < r->pixels; p += DW_PIXELS_F32) {
+        if (p + DW_PIXELS_F32 > r->pixels)
+            p = r->pixels - DW_PIXELS_F32;
+        const float *x[5 * ((DW_PIXELS_F32 - 1) * 2 + 3)];
+        const ptrdiff_t first = r->first_column + (ptrdiff_t)p * stride;
+        for (int i = 0; i < (outputs - 1) * stride + 3; ++i)
+            for (int j = 0; j < columns; ++j) {
+                const bool exists = first + j >= 0 && first + j < (ptrdiff_t)r->columns;
+                x[i * columns + j] =
+                    (const float *)(exists ? row[i] + (first + j) * r->column_bytes : r->absent);
+            }
+        char *const out = output + (ptrdiff_t)p * r->output_stride;
+        size_t c = 0;
+        for (; c + VL <= r->channels; c += VL)
+            tile_3x3_f32(r, &e, x, out, c, stride, outputs, VL);
+        if (c < r->channels)
+            tile_3x3_f32(r, &e, x, out, c, stride, outputs, r->channels - c);
+    }
+}
+
+/** Any kernel: `pixels` outputs from pixel p on, channels c, ..., whose columns all exist unless
+ *  `borders`. */
+INLINE void pixels_f32(const nm_depthwise_run *r, const char *const *row, char *output, size_t p,
+                       size_t c, int pixels, size_t n, bool borders) {
+    vf acc[DW_PIXELS_F32];
+    UNROLL for (int i = 0; i < pixels; ++i) { acc[i] = vf_load((const float *)r->bias + c); }
+    const float *w = (const float *)r->weights + c * r->rows * r->kernel_width;
     for (size_t kh = 0; kh < r->rows; ++kh)
         for (size_t k = 0; k < r->kernel_width; ++k, w += VL) {
             const vf weight = vf_load(w);
@@ -259,39 +320,54 @@ INLINE void depthwise_pixels_f32(const nm_depthwise_run *r, const char *const *r
                     r->first_column + (ptrdiff_t)((p + (size_t)i) * r->stride + k * r->dilation);
                 if (borders && (column < 0 || (size_t)column >= r->columns))
                     continue;
-                const float *x = (const float *)(row[kh] + column * r->column_bytes);
+                const float *x = (const float *)(row[kh] + column * r->column_bytes) + c;
                 acc[i] = vf_fma(vf_load_n(x, n), weight, acc[i]);
             }
         }
-    char *out = output + (ptrdiff_t)p * r->output_stride;
-    UNROLL for (int i = 0; i < pixels; ++i, out += r->output_stride)
-        store_f32(acc[i], r->epilogue, r->channel, out, n);
+    char *out = output + (ptrdiff_t)p * r->output_stride + c * output_size(r->epilogue);
+    UNROLL for (int i = 0; i < pixels; ++i, out += r->output_stride) {
+        store_f32(acc[i], r->epilogue, r->channel + c, out, n);
+    }
 }
 
-INLINE void depthwise_row_f32(const nm_depthwise_run *r, const char *const *row, char *output,
-                              size_t n) {
+INLINE void row_f32(const nm_depthwise_run *r, const char *const *row, char *output, size_t c,
+                    size_t n) {
     const ptrdiff_t reach = (ptrdiff_t)((r->kernel_width - 1) * r->dilation);
     for (size_t p = 0; p < r->pixels;) {
         const ptrdiff_t first = r->first_column + (ptrdiff_t)(p * r->stride);
-        const ptrdiff_t last = first + (ptrdiff_t)(3 * r->stride) + reach;
-        if (p + 4 <= r->pixels && first >= 0 && last < (ptrdiff_t)r->columns) {
-            depthwise_pixels_f32(r, row, output, p, 4, n, false);
-            p += 4;
+        const ptrdiff_t last = first + (ptrdiff_t)((DW_PIXELS_F32 - 1) * r->stride) + reach;
+        if (p + DW_PIXELS_F32 <= r->pixels && first >= 0 && last < (ptrdiff_t)r->columns) {
+            pixels_f32(r, row, output, p, c, DW_PIXELS_F32, n, false);
+            p += DW_PIXELS_F32;
         } else {
-            depthwise_pixels_f32(r, row, output, p, 1, n, true);
+            pixels_f32(r, row, output, p, c, 1, n, true);
             p += 1;
         }
     }
 }
 
-INLINE void depthwise_block_f32(const nm_depthwise_run *r, size_t n) {
-    for (size_t i = 0; i < r->output_rows; ++i)
-        depthwise_row_f32(r, r->row + i * r->row_step, r->output + (ptrdiff_t)i * r->output_row, n);
-}
-
 static void depthwise_f32(const nm_depthwise_run *r) {
-    if (r->channels == VL)
-        depthwise_block_f32(r, VL);
-    else
-        depthwise_block_f32(r, r->channels);
+    const bool is_3x3 = r->rows == 3 && r->kernel_width == 3 && r->dilation == 1 &&
+                        r->pixels >= DW_PIXELS_F32 && r->stride <= 2;
+    for (size_t i = 0, rows; i < r->output_rows; i += rows) {
+        const char *const *const row = r->row + i * r->row_step;
+        char *const output = r->output + (ptrdiff_t)i * r->output_row;
+        const bool pair = is_3x3 && r->row_step == r->stride && i + 2 <= r->output_rows;
+        rows = pair ? 2 : 1;
+        if (is_3x3 && r->stride == 1 && pair) {
+            rows_3x3_f32(r, row, output, 1, 2);
+        } else if (is_3x3 && r->stride == 1) {
+            rows_3x3_f32(r, row, output, 1, 1);
+        } else if (is_3x3 && r->stride == 2 && pair) {
+            rows_3x3_f32(r, row, output, 2, 2);
+        } else if (is_3x3 && r->stride == 2) {
+            rows_3x3_f32(r, row, output, 2, 1);
+        } else {
+            size_t c = 0;
+            for (; c + VL <= r->channels; c += VL)
+                row_f32(r, row, output, c, VL);
+            if (c < r->channels)
+                row_f32(r, row, output, c, r->channels - c);
+        }
+    }
 }

@@ -11,6 +11,9 @@
 #define TILES(X) UP_TO_12(X, 1) UP_TO_6(X, 2)
 #define TILE_MR                                                                                    \
     { 0, 12, 6, 0, 0 }
+/* Pixels of a depthwise tile of floats: with two rows of them, their sums and nine weights fill the
+ * registers. */
+#define DW_PIXELS_F32 2
 
 typedef simde__m256i vi;
 typedef simde__m256 vf;

@@ -17,6 +17,9 @@
 #define TILES(X) UP_TO_14(X, 1) UP_TO_14(X, 2) UP_TO_9(X, 3) UP_TO_7(X, 4)
 #define TILE_MR                                                                                    \
     { 0, 14, 14, 9, 7 }
+/* Pixels of a depthwise tile of floats: with two rows of them, their sums and nine weights fill the
+ * registers. */
+#define DW_PIXELS_F32 4
 
 typedef uint8_t act_t;
 typedef int8_t wt_t;

@@ -16,6 +16,9 @@
 #define TILES(X) UP_TO_12(X, 1) UP_TO_12(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4)
 #define TILE_MR                                                                                    \
     { 0, 12, 12, 8, 6 }
+/* Pixels of a depthwise tile of floats: with two rows of them, their sums and nine weights fill the
+ * registers. */
+#define DW_PIXELS_F32 4
 
 typedef int8_t act_t;
 typedef int8_t wt_t;
