@@ -37,6 +37,7 @@ typedef struct direct_plan {
 
     bool is_int;
     bool gather, expand;
+    bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t segments, segment_length, steps;
@@ -334,6 +335,15 @@ static void name_kernel(nm_conv *conv, const direct_plan *plan) {
     }
 }
 
+/** Whether each panel serves one pixel only, and a tile can read it as it is kept. */
+static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
+    bool can = nm_is_int4(conv) && !conv->desc.group_size && plan->rows * plan->row_pixels == 1 &&
+               !plan->left_steps && !plan->right_steps;
+    for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+        can = can && plan->steps % conv->tier->packed_steps[p->nr] == 0;
+    return can;
+}
+
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     direct_plan *plan = nm_alloc(sizeof *plan);
     if (!plan)
@@ -344,6 +354,8 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan_reduction(conv, plan);
     if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
+    plan->packed = reads_packed(conv, plan);
+    plan->expand &= !plan->packed;
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
 }
@@ -436,12 +448,15 @@ static void skip_padding(const nm_conv *conv, const direct_plan *plan, const pan
     size_t end = top < below ? nm_ceil_div(below - top, dilation) : 0;
     end = end < d->kernel_height ? end : d->kernel_height;
     const size_t skipped = first < end ? first * plan->skip_segments : 0;
-    const size_t weight_size = !plan->is_int ? sizeof(float) : plan->expand ? tier->wt_size : 1;
+    const size_t weight_bits = !plan->is_int  ? 32
+                               : plan->packed ? 4
+                               : plan->expand ? 8 * tier->wt_size
+                                              : 8;
     const size_t step = plan->is_int ? tier->step : 1;
     tile->segment += skipped;
     tile->segments = first < end ? (end - first) * plan->skip_segments : 0;
     tile->weights = (const char *)tile->weights +
-                    skipped * plan->steps * p->nr * tier->lanes * step * weight_size;
+                    skipped * plan->steps * p->nr * tier->lanes * step * weight_bits / 8;
 }
 
 /** Hands a tile to the microkernel of its kind and size. */
@@ -468,7 +483,10 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
             pixel_term[m] = (int32_t)(0 - zero * (uint32_t)pixel_term[m]);
         tile->pixel_term = pixel_term;
     }
-    tier->tile_int[p->nr][mr](tile);
+    if (plan->packed)
+        tier->tile_packed[p->nr](tile);
+    else
+        tier->tile_int[p->nr][mr](tile);
 }
 
 /** Computes units begin..end. `scratch` is the thread's own. */

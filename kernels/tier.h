@@ -168,6 +168,10 @@ typedef struct nm_tier {
     size_t mr[NM_MAX_NR + 1];
 
     nm_tile_fn *tile_int[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    /** One pixel, the weights packed as nm_compress_int4() leaves them; the steps of a segment must
+     * be a multiple of packed_steps. */
+    nm_tile_fn *tile_packed[NM_MAX_NR + 1];
+    size_t packed_steps[NM_MAX_NR + 1];
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */

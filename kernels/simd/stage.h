@@ -43,8 +43,6 @@ static void fill(void *output, size_t count, int32_t value) {
         out[i] = (act_t)value;
 }
 
-enum { EXPAND_BLOCK = VL * 4 };
-
 static void expand(const void *packed, bool int4, size_t count, void *weights) {
     wt_t *restrict out = weights;
     const int8_t *in = packed;

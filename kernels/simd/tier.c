@@ -33,6 +33,11 @@
 
 #include NM_VEC
 
+/* Packed int4 weights: the low nibbles of so many bytes come before the high ones. */
+enum { EXPAND_BLOCK = VL * 4 };
+/* Steps of nr vectors that are whole blocks. */
+#define PACKED_STEPS(nr) ((nr)*DOT_STEP % 8 == 0 ? 1 : (nr)*DOT_STEP % 4 == 0 ? 2 : 4)
+
 #include "epilogue.h"
 #include "tile.h"
 
@@ -57,12 +62,24 @@
 #define UP_TO_13(X, nr) UP_TO_12(X, nr) X(13, nr)
 #define UP_TO_14(X, nr) UP_TO_13(X, nr) X(14, nr)
 
+/* One for each number of vectors. */
+#if VECTOR_REGISTERS == 32
+#define WIDTHS(X) X(1, 1) X(1, 2) X(1, 3) X(1, 4)
+#else
+#define WIDTHS(X) X(1, 1) X(1, 2)
+#endif
+
 #define DEFINE(MR, NR)                                                                             \
     static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, MR, NR); }                    \
     static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
     static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }                    \
     static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, MR, NR); }
 TILES(DEFINE)
+
+#define DEFINE_PACKED(MR, NR)                                                                      \
+    static void tile_packed_##NR(const nm_tile *t) { tile_packed(t, NR); }
+WIDTHS(DEFINE_PACKED)
+#define ROW_PACKED(MR, NR) [NR] = tile_packed_##NR,
 
 #define ROW_INT(MR, NR) [NR][MR] = tile_int_##MR##x##NR,
 #define ROW_GROUPED(MR, NR) [NR][MR] = tile_grouped_##MR##x##NR,
@@ -74,6 +91,7 @@ const nm_tier NM_TIER = {
     .emulated = VEC_EMULATED,
     .lanes = VL,
     .step = DOT_STEP,
+    .packed_steps = {0, PACKED_STEPS(1), PACKED_STEPS(2), PACKED_STEPS(3), PACKED_STEPS(4)},
     .act_size = sizeof(act_t),
     .wt_size = sizeof(wt_t),
     .act_bias_u8 = ACT_BIAS_U8,
@@ -81,6 +99,7 @@ const nm_tier NM_TIER = {
     .act_bias_s4 = ACT_BIAS_S4,
     .mr = TILE_MR,
     .tile_int = {TILES(ROW_INT)},
+    .tile_packed = {WIDTHS(ROW_PACKED)},
     .tile_grouped = {TILES(ROW_GROUPED)},
     .tile_f32 = {TILES(ROW_F32)},
     .winograd = {TILES(ROW_WINOGRAD)},

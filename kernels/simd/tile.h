@@ -130,6 +130,37 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
         STORE_TILE(i32, vi, t, acc, mr, nr);
 }
 
+/** One pixel, whose packed int4 weights are expanded in registers: where a panel serves no other
+ *  pixel, expanding it beforehand would only be a detour through memory. So many steps are taken
+ *  together that their weights are whole expand blocks. */
+INLINE void tile_packed(const nm_tile *t, int nr) {
+    const int together = PACKED_STEPS(nr), vectors = together * nr;
+    enum { AHEAD = 4096 }; /* bytes that the weights are prefetched ahead: they come from memory */
+    vi acc[1][NM_MAX_NR];
+    UNROLL for (int n = 0; n < nr; ++n) acc[0][n] = vi_add(
+        vi_load((const int32_t *)t->bias + n * VL), vi_set1(t->pixel_term ? t->pixel_term[0] : 0));
+    const int8_t *packed = t->weights;
+    for (size_t s = 0; s < t->segments; ++s) {
+        const act_t *x = (const act_t *)((const char *)t->input + t->segment[s]);
+        for (size_t step = 0; step < t->steps; step += (size_t)together) {
+            wt_t weights[4 * NM_MAX_NR * VL * DOT_STEP];
+            UNROLL for (int i = 0; i < vectors * VL * DOT_STEP; i += 2 * EXPAND_BLOCK) {
+                __builtin_prefetch(packed + AHEAD);
+                expand_nibbles(packed, weights + i, weights + i + EXPAND_BLOCK);
+                packed += EXPAND_BLOCK;
+            }
+            UNROLL for (int v = 0; v < vectors; ++v) acc[0][v % nr] =
+                vi_dot(acc[0][v % nr], vx_broadcast(x + v / nr * DOT_STEP),
+                       vw_load(weights + v * VL * DOT_STEP));
+            x += together * DOT_STEP;
+        }
+    }
+    if (t->epilogue->narrow)
+        store_tile_narrow(t, acc, 1, nr);
+    else
+        STORE_TILE(i32, vi, t, acc, 1, nr);
+}
+
 INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
     vf sum[NM_MAX_MR][NM_MAX_NR];
     UNROLL for (int n = 0; n < nr; ++n) {
