@@ -125,14 +125,14 @@ typedef struct nm_depthwise_run {
     size_t row_step, rows;
     ptrdiff_t column_bytes; /**< from column to column */
     size_t columns;         /**< how many exist */
-    const char *absent;     /**< integers: what the others hold, for the block's channels */
+    const char *absent;     /**< what the others hold, for the block's channels */
     ptrdiff_t first_column; /**< of the first output; negative in left padding */
     size_t kernel_width, stride, dilation;
     uint8_t pad, flip; /**< integers: padding as the kernel sees it, and the XOR */
     /** Integers: [output row][kernel column][row group][vector][lane][step] weights of the tier's
-     * type; float: [tap][lane]. */
+     * type; float: [vector of channels][tap][lane]. */
     const void *weights;
-    const void *bias;    /**< in the lanes' order: int32 [vector][lane]; float [lane] */
+    const void *bias;    /**< in the lanes' order: int32 [vector][lane]; float [channel] */
     const float *scale;  /**< in the lanes' order, where epilogue->narrow; else NULL */
     const float *offset; /**< likewise, see depthwise.c; NULL where sums start at the bias alone */
     size_t pixels, output_rows;
@@ -179,7 +179,7 @@ typedef struct nm_tier {
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
-    size_t depthwise_vectors; /**< of a block of channels, integers; float blocks are one vector */
+    size_t depthwise_vectors; /**< of a block of channels, integers */
     size_t depthwise_pixels;  /**< most pixels side by side in a vector, integers */
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
