@@ -161,7 +161,7 @@ static bool plan_blocks(const nm_conv *conv, depthwise_plan *plan) {
 static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *bias) {
     const nm_epilogue *e = &conv->epilogue;
     const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
-    if (!e->narrow || e->pack_zero != 0 || conv->tier->depthwise_vectors != 4)
+    if (!e->narrow || e->pack_zero != 0)
         return false;
     for (size_t c = 0; c < conv->desc.out_channels; ++c) {
         int64_t sum = bias ? llabs((int64_t)bias[c]) : 0;

@@ -73,12 +73,12 @@ static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const in
                       out + i * stride + (ptrdiff_t)(c * size), n - c < VL ? n - c : VL);
 }
 
-#if DW_VECTORS == 4
 /** As requantize_narrow(), of sums and scales with an offset. */
 INLINE vc requantize_from_zero(const vi *acc, const depthwise_scale *s, const nm_epilogue *e) {
     vi q[4];
     UNROLL for (int i = 0; i < 4; ++i) {
-        q[i] = vi_round_f32(vf_fma(vf_from_bits(acc[i]), s->scale[i], s->offset[i]));
+        q[i] = vi_round_f32(vf_fma(vf_from_bits(acc[i % DW_VECTORS]), s->scale[i % DW_VECTORS],
+                                   s->offset[i % DW_VECTORS]));
     }
     const vc bytes = vc_pack(q, 0);
     if (e->pack_plain)
@@ -86,31 +86,35 @@ INLINE vc requantize_from_zero(const vi *acc, const depthwise_scale *s, const nm
     return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
                   vc_set1(e->pack_flip));
 }
-#endif
 
 /** Stores n channels of each of `left` of `pixels` pixels, the first of them at `out`. */
 INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, const vi *acc,
                           char *out, size_t left, int pixels, size_t n, bool plain) {
     const nm_epilogue *e = r->epilogue;
-#if DW_VECTORS == 4
     if (plain || r->scale) {
         vc bytes;
         if (plain || r->offset) {
             bytes = requantize_from_zero(acc, s, e);
         } else {
-            const float *const scale[4] = {r->scale, r->scale + VL, r->scale + 2 * VL,
-                                           r->scale + 3 * VL};
-            bytes = requantize_narrow(acc, scale, e);
+            vi four[4];
+            const float *scale[4];
+            UNROLL for (int i = 0; i < 4; ++i) {
+                four[i] = acc[i % DW_VECTORS];
+                scale[i] = r->scale + i % DW_VECTORS * VL;
+            }
+            bytes = requantize_narrow(four, scale, e);
         }
+#if DW_VECTORS == 2
+        vc_store_pair((uint8_t *)out, bytes, n);
+#else
         vc_store_part((uint8_t *)out, bytes, 0, pixels, n);
         UNROLL for (int i = 1; i < pixels; ++i) {
             if ((size_t)i < left)
                 vc_store_part((uint8_t *)out + i * r->output_stride, bytes, i, pixels, n);
         }
+#endif
         return;
     }
-#endif
-    (void)s, (void)plain;
     int32_t lane[DW_VECTORS * VL];
     UNROLL for (int j = 0; j < DW_VECTORS; ++j) { vi_store(lane + j * VL, acc[j], VL); }
     store_lanes(e, lane, r->channel, out, r->output_stride,

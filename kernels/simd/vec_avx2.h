@@ -330,6 +330,18 @@ INLINE void interleave(const vb *row, vx *out) {
     out[0] = simde_mm256_unpacklo_epi16(row[0], row[1]);
     out[1] = simde_mm256_unpackhi_epi16(row[0], row[1]);
 }
+/* n bytes of two vectors, packed twice. */
+INLINE void vc_store_pair(uint8_t *p, vc a, size_t n) {
+    const simde__m128i x =
+        simde_mm256_castsi256_si128(simde_mm256_permute4x64_epi64(a, 0x08 /* 0, 2 */));
+    if (n == 2 * VL) {
+        simde_mm_storeu_si128((simde__m128i *)p, x);
+        return;
+    }
+    uint8_t t[2 * VL];
+    simde_mm_storeu_si128((simde__m128i *)t, x);
+    memcpy(p, t, n);
+}
 
 #endif
 

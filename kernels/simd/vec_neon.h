@@ -227,6 +227,12 @@ INLINE void interleave(const vb *row, vx *out) {
     out[0] = rows.val[0];
     out[1] = rows.val[1];
 }
+/* n bytes of two vectors, packed twice. */
+INLINE void vc_store_pair(uint8_t *p, vc a, size_t n) {
+    uint8_t t[2 * VL];
+    simde_vst1_u8(t, simde_vget_low_u8(a));
+    memcpy(p, t, n);
+}
 
 #endif
 
