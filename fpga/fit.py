@@ -7,7 +7,7 @@ from pathlib import Path
 from fpga.files import FlowError, read_json, run_job, write_json
 from fpga.harness import link
 from fpga.plan import Plan
-from fpga.route import arguments, place_and_route
+from fpga.route import arguments, overflow, place_and_route
 from fpga.tables import Row
 from fpga.toolchain import ToolError, run
 
@@ -100,7 +100,8 @@ class Fit:
         most = capacity(self.packed(SAMPLES[0]), self.packed(SAMPLES[1]))
         copies = search(most, self.routes)
         if copies == 0:
-            reason = self.attempts[-1]["reason"] if self.attempts else "not one copy fits"
+            one = self.folder / str(SAMPLES[0]) / "packed.json"
+            reason = self.attempts[-1]["reason"] if self.attempts else overflow(one)
             return {"status": "does_not_fit", "reason": reason, "copies": 0, "macs": 0}
         row = self.attempt(copies)
         share = {cell: used / available for cell, (used, available) in row["placed"].items()

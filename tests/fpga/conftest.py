@@ -43,7 +43,8 @@ elif tool == "nextpnr-ice40":
     time.sleep(behaviour.get("seconds", 0))
     (module,) = json.loads(Path(after("--json")).read_text())["modules"].values()
     used, seed = behaviour.get("cells", len(module["cells"])), int(after("--seed"))
-    report = {{"utilization": {{"ICESTORM_LC": {{"used": used, "available": 100}}}}}}
+    use = {{"used": used, "available": behaviour.get("available", 100)}}
+    report = {{"utilization": {{"ICESTORM_LC": use}}}}
     if "--pack-only" in args:
         Path(after("--report")).write_text(json.dumps(report))
         sys.exit()

@@ -198,6 +198,15 @@ def test_fit_where_nothing_fits(flow: Flow) -> None:
     assert (row["status"], row["macs"], row["fmax_mhz"]) == ("does_not_fit", 0, None)
 
 
+def test_fit_where_not_one_copy_fits_names_the_cell(flow: Flow) -> None:
+    flow.stand_in(available=0)
+    done = flow.native("--fit")
+    assert done.returncode == 0, done.stderr
+    (row,) = flow.results()["fit"]
+    assert (row["status"], row["copies"]) == ("does_not_fit", 0)
+    assert row["reason"] == "ICESTORM_LC 3 of 0"
+
+
 def test_only_one_run_at_a_time(flow: Flow) -> None:
     flow.stand_in(seconds=3)
     arguments = ("--toolchain", "native", "--targets", "hx8k", "--seeds", "1")
