@@ -115,7 +115,7 @@ static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_
     ((int32_t *)plan->bias)[slot] = (int32_t)(start - (uint32_t)zero * sum);
     if (plan->scale)
         plan->scale[slot] = conv->epilogue.scale[channel];
-    if (plan->offset) {
+    if (plan->scale && plan->offset) {
         ((int32_t *)plan->bias)[slot] += TWO_23_BITS;
         plan->offset[slot] = -0x1p23f * plan->scale[slot];
     }
@@ -279,7 +279,7 @@ static size_t workspace_size(const nm_conv *conv, unsigned threads) {
 /** Output rows begin..end of one image, one block of channels. */
 static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
                       const void *weights, const char *image, const char *zero_row,
-                      const char **list, char *output, size_t begin, size_t end) {
+                      const char **list, void *output, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const channel_block *block = &plan->block[b];
     const size_t pixel = d->in_channels * plan->element;
@@ -314,7 +314,7 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
         .channels = block->channels,
         .together = block->together,
         .outputs = plan->outputs,
-        .output = output + begin * row_bytes + block->channel * out_element,
+        .output = (char *)output + begin * row_bytes + block->channel * out_element,
         .output_row = (ptrdiff_t)row_bytes,
         .output_stride = (ptrdiff_t)(d->out_channels * out_element),
         .epilogue = &conv->epilogue,

@@ -353,8 +353,9 @@ static size_t first_tile(const winograd_plan *plan, size_t block) {
 
 /** The strips of a block, transformed along their columns into `half`; returns how many. */
 static size_t transform_columns(const nm_conv *conv, const winograd_plan *plan, const char *staged,
-                                char *half, size_t block, nm_winograd_strip *strips) {
+                                void *half, size_t block, nm_winograd_strip *strips) {
     const nm_conv_desc *d = &conv->desc;
+    char *own = half;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     const size_t pixel = d->in_channels * plan->stage.element;
     size_t count = 0;
@@ -370,17 +371,17 @@ static size_t transform_columns(const nm_conv *conv, const winograd_plan *plan, 
             .tiles = at.tiles,
             .channels = d->in_channels,
             .tile_bytes = (ptrdiff_t)plan->tile_bytes,
-            .half = half,
+            .half = own,
         };
         conv->tier->winograd_columns(&strips[count]);
-        half += strip_bytes(plan, at.tiles);
+        own += strip_bytes(plan, at.tiles);
     }
     return count;
 }
 
 /** One block of tiles times one panel. `half` is NULL where the block has been transformed. */
 static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
-                     const char *staged, char *half, char *transformed, const void *weights,
+                     const char *staged, void *half, void *transformed, const void *weights,
                      char *output) {
     const nm_conv_desc *d = &conv->desc;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;

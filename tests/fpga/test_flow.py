@@ -282,11 +282,12 @@ def test_a_module_without_a_file_is_named(flow: Flow) -> None:
     assert not flow.build.exists()
 
 
+# report.json is nextpnr's own, which a result is made of; it is no result.
 IN_SMALL_DISK = """
 mount -t tmpfs -o size={size}k tmpfs "$0" || exit 77
 "$@"
 code=$?
-find "$0" -name '*.json' -size 0
+find "$0" -name '*.json' ! -name report.json -size 0
 exit $code
 """
 
