@@ -113,16 +113,22 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     }
     const ptrdiff_t stride = t->pixel_stride;
     const wt_t *w = t->weights;
-    for (size_t s = 0; s < t->segments; ++s) {
-        const char *x = (const char *)t->input + t->segment[s];
-        if (t->left_steps)
-            w = accumulate_tile(acc + 1, t, x + stride, t->left_steps, w, mr - 1, nr);
-        x += t->left_steps * DOT_STEP * sizeof(act_t);
-        if (t->steps)
-            w = accumulate_tile(acc, t, x, t->steps, w, mr, nr);
-        x += t->steps * DOT_STEP * sizeof(act_t);
-        if (t->right_steps)
-            w = accumulate_tile(acc, t, x, t->right_steps, w, mr - 1, nr);
+    if (!t->left_steps && !t->right_steps) { /* apart, as segments may be a few steps only */
+        for (size_t s = 0; s < t->segments; ++s)
+            w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, mr,
+                                nr);
+    } else {
+        for (size_t s = 0; s < t->segments; ++s) {
+            const char *x = (const char *)t->input + t->segment[s];
+            if (t->left_steps)
+                w = accumulate_tile(acc + 1, t, x + stride, t->left_steps, w, mr - 1, nr);
+            x += t->left_steps * DOT_STEP * sizeof(act_t);
+            if (t->steps)
+                w = accumulate_tile(acc, t, x, t->steps, w, mr, nr);
+            x += t->steps * DOT_STEP * sizeof(act_t);
+            if (t->right_steps)
+                w = accumulate_tile(acc, t, x, t->right_steps, w, mr - 1, nr);
+        }
     }
     if (t->epilogue->narrow)
         store_tile_narrow(t, acc, mr, nr);
@@ -210,16 +216,22 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
     }
     const ptrdiff_t stride = t->pixel_stride;
     const float *w = t->weights;
-    for (size_t s = 0; s < t->segments; ++s) {
-        const char *x = (const char *)t->input + t->segment[s];
-        if (t->left_steps)
-            w = accumulate_f32(acc + 1, x + stride, stride, t->left_steps, w, mr - 1, nr);
-        x += t->left_steps * sizeof(float);
-        if (t->steps)
-            w = accumulate_f32(acc, x, stride, t->steps, w, mr, nr);
-        x += t->steps * sizeof(float);
-        if (t->right_steps)
-            w = accumulate_f32(acc, x, stride, t->right_steps, w, mr - 1, nr);
+    if (!t->left_steps && !t->right_steps) {
+        for (size_t s = 0; s < t->segments; ++s)
+            w = accumulate_f32(acc, (const char *)t->input + t->segment[s], stride, t->steps, w, mr,
+                               nr);
+    } else {
+        for (size_t s = 0; s < t->segments; ++s) {
+            const char *x = (const char *)t->input + t->segment[s];
+            if (t->left_steps)
+                w = accumulate_f32(acc + 1, x + stride, stride, t->left_steps, w, mr - 1, nr);
+            x += t->left_steps * sizeof(float);
+            if (t->steps)
+                w = accumulate_f32(acc, x, stride, t->steps, w, mr, nr);
+            x += t->steps * sizeof(float);
+            if (t->right_steps)
+                w = accumulate_f32(acc, x, stride, t->right_steps, w, mr - 1, nr);
+        }
     }
     const vf min = vf_set1(t->epilogue->min_f32), max = vf_set1(t->epilogue->max_f32);
     char *output = t->output;
