@@ -534,6 +534,15 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
     }
 }
 
+/** Whether each thread takes all panels of some pixels, mostly those that it has staged, which are
+ * in its caches then; where the weights are many or the pixels few, it takes some panels. */
+static bool stay_with_staged(const direct_plan *plan, size_t team) {
+    enum { RESIDENT_WEIGHTS = 1024 * 1024, LEAST_TILES = 8 };
+    const size_t weight = plan->is_int ? 1 : sizeof(float);
+    return plan->stage.needed && plan->panels * plan->panel_weights * weight <= RESIDENT_WEIGHTS &&
+           plan->rows * plan->panel->row_tiles >= LEAST_TILES * team;
+}
+
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
                 unsigned threads) {
     const direct_plan *plan = conv->plan;
@@ -552,8 +561,17 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
             in = staged;
 #pragma omp barrier
         }
-        run_units(conv, plan, in, output, scratch + me * per_thread, me * plan->units / team,
-                  (me + 1) * plan->units / team);
+        char *const own = scratch + me * per_thread;
+        if (stay_with_staged(plan, team)) {
+            for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
+                const size_t units = plan->rows * p->row_tiles;
+                run_units(conv, plan, in, output, own, p->first_unit + me * units / team,
+                          p->first_unit + (me + 1) * units / team);
+            }
+        } else {
+            run_units(conv, plan, in, output, own, me * plan->units / team,
+                      (me + 1) * plan->units / team);
+        }
     }
 }
 
