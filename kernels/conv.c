@@ -372,6 +372,36 @@ static nm_status make_epilogue(nm_conv *conv, const nm_conv_desc *d) {
     return NM_OK;
 }
 
+uint64_t nm_largest_sum(const nm_conv *conv) {
+    const uint64_t activation = conv->desc.precision == NM_W4A4 ? 15 : 255;
+    return conv->reduction * activation * (nm_is_int4(conv) ? 8 : 128);
+}
+
+uint64_t nm_largest_bias(const nm_conv *conv, const int32_t *bias) {
+    uint64_t largest = 0;
+    for (size_t o = 0; bias && o < conv->desc.out_channels; ++o)
+        if ((uint64_t)llabs(bias[o]) > largest)
+            largest = (uint64_t)llabs(bias[o]);
+    return largest;
+}
+
+bool nm_epilogue_offset(const nm_conv *conv, nm_epilogue *e, uint64_t largest) {
+    e->offset = NULL;
+    if (!e->narrow || e->pack_zero != 0 || conv->desc.weight_zero_point || largest >= 1 << 23)
+        return true;
+    const size_t n = conv->desc.out_channels;
+    for (size_t o = 0; o < n; ++o)
+        if (!(e->scale[o] >= 0))
+            return true;
+    float *const offset = nm_alloc((n + NM_CHANNEL_SLACK) * sizeof(float));
+    if (!offset)
+        return false;
+    for (size_t o = 0; o < n; ++o)
+        offset[o] = -0x1p23f * e->scale[o];
+    e->offset = offset;
+    return true;
+}
+
 /** Preferred first; the first that supports the plan carries it out. */
 static const nm_family *const families[] = {
     &nm_family_reference,
@@ -454,6 +484,7 @@ void nm_conv_destroy(nm_conv *conv) {
     if (conv->family && conv->plan)
         conv->family->destroy(conv->plan);
     free((void *)conv->epilogue.scale);
+    free((void *)conv->epilogue.offset);
     free((void *)conv->epilogue.multiplier);
     free((void *)conv->epilogue.shift_left);
     free((void *)conv->epilogue.shift_right);

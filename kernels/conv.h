@@ -60,6 +60,22 @@ int32_t nm_weight_at(const nm_conv *conv, const void *weights, size_t o, size_t 
  *  undoes. */
 void nm_compress_int4(const void *values, size_t count, size_t block, void *packed);
 
+/**
+ * Gives the epilogue an offset where accumulators up to `largest` in magnitude allow it; false when
+ * out of memory. They must start at NM_TWO_23_BITS then: the bits of the float 2^23 + sum need no
+ * conversion, and a fused multiply-add with the scale and -2^23 * scale, which is exact, rounds
+ * sum * scale once, as the product that it stands for. A negative sum makes some number below 2^23,
+ * and that some negative output: which one does not matter where outputs are packed with a zero
+ * point of 0 and saturate there, as ReLU's do.
+ */
+bool nm_epilogue_offset(const nm_conv *conv, nm_epilogue *e, uint64_t largest);
+
+/** The greatest magnitude of a sum of products of a narrow layer, without bias. */
+uint64_t nm_largest_sum(const nm_conv *conv);
+
+/** The greatest magnitude of a bias; `bias` may be NULL. */
+uint64_t nm_largest_bias(const nm_conv *conv, const int32_t *bias);
+
 /** Most vectors of output channels in a tile of the tier. */
 size_t nm_widest_tile(const nm_tier *tier);
 

@@ -14,7 +14,6 @@
 #include <string.h>
 
 /** 2^23 as a float's bits. */
-enum { TWO_23_BITS = 0x4B000000 };
 
 typedef struct channel_block {
     size_t channel, channels;
@@ -116,7 +115,7 @@ static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_
     if (plan->scale)
         plan->scale[slot] = conv->epilogue.scale[channel];
     if (plan->scale && plan->offset) {
-        ((int32_t *)plan->bias)[slot] += TWO_23_BITS;
+        ((int32_t *)plan->bias)[slot] += NM_TWO_23_BITS;
         plan->offset[slot] = -0x1p23f * plan->scale[slot];
     }
 }
@@ -151,12 +150,7 @@ static bool plan_blocks(const nm_conv *conv, depthwise_plan *plan) {
     return true;
 }
 
-/**
- * Whether sums may start at TWO_23_BITS and be scaled by one fused multiply-add, with an offset of
- * -2^23 * scale. An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of
- * 2^23 + n, so no conversion is needed, and n * scale is rounded once, as the product that it
- * stands for. A negative n makes some number below 2^23, and that some negative output: which one
- * does not matter where outputs are packed with a zero point of 0 and saturate there, as ReLU's do.
+/** Whether the sums of this layer, by its actual weights, allow what nm_epilogue_offset() explains.
  */
 static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *bias) {
     const nm_epilogue *e = &conv->epilogue;

@@ -277,7 +277,8 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
         const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[o] : 0;
         const uint32_t both =
             (uint32_t)conv->reduction * zero * (uint32_t)conv->desc.weight_zero_point;
-        ((int32_t *)plan->bias)[o] = (int32_t)(start - zero * total + both);
+        const uint32_t bits = conv->epilogue.offset ? NM_TWO_23_BITS : 0;
+        ((int32_t *)plan->bias)[o] = (int32_t)(start - zero * total + both + bits);
     }
 }
 
@@ -356,6 +357,10 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
         return NM_OUT_OF_MEMORY;
     plan->packed = reads_packed(conv, plan);
     plan->expand &= !plan->packed;
+    if (plan->is_int && !conv->desc.group_size &&
+        !nm_epilogue_offset(conv, &conv->epilogue,
+                            nm_largest_sum(conv) + nm_largest_bias(conv, bias)))
+        return NM_OUT_OF_MEMORY;
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
 }
@@ -528,7 +533,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .channels = p->channels,
             .epilogue = &conv->epilogue,
         };
-        if (plan->skip_segments)
+        if (plan->skip_segments && (d->padding[0] || d->padding[2]))
             skip_padding(conv, plan, p, oh, &tile);
         run_tile(conv, plan, p, &tile, mr, gathered);
     }

@@ -16,6 +16,8 @@ enum {
     NM_MAX_MR = 14,    /**< most pixels in a tile */
     /** Elements by which per-channel arrays and panels may be over-read. */
     NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
+    /** An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of 2^23 + n. */
+    NM_TWO_23_BITS = 0x4B000000,
     /** Bytes after the last element of an activation buffer of ours that a kernel may read. */
     NM_ACTIVATION_SLACK = 64,
 };
@@ -36,6 +38,8 @@ typedef struct nm_epilogue {
     int16_t pack_zero; /**< the zero point of those; signed bytes are made 128 higher */
     uint8_t pack_min, pack_max, pack_flip; /**< then clamped, then XORed, ... */
     bool pack_plain;                       /**< ... or neither: they are the outputs */
+    /** Accumulators that start NM_TWO_23_BITS higher: -2^23 * scale; else NULL. */
+    const float *offset;
 } nm_epilogue;
 
 /**

@@ -96,6 +96,7 @@ static void destroy(void *opaque) {
     free(plan->weights);
     free(plan->start);
     free(plan->quarter_scale);
+    free((void *)plan->epilogue.offset);
     free(plan);
 }
 
@@ -176,7 +177,8 @@ static void start_panel(const nm_conv *conv, winograd_plan *plan, const panel *p
         for (size_t i = 0; i < conv->reduction; ++i)
             sum += filter[i];
         const int32_t start =
-            4 * ((bias ? bias[p->channel + lane] : 0) - nm_staged_zero(conv) * sum);
+            4 * ((bias ? bias[p->channel + lane] : 0) - nm_staged_zero(conv) * sum) +
+            (plan->epilogue.offset ? NM_TWO_23_BITS : 0);
         for (size_t i = 0; i < 4; ++i)
             plan->start[p->start + i * p->nr * conv->tier->lanes + lane] = start;
     }
@@ -240,7 +242,7 @@ static bool plan_panels(nm_conv *conv, winograd_plan *plan) {
     return plan->weights && plan->start;
 }
 
-static bool plan_epilogue(nm_conv *conv, winograd_plan *plan) {
+static bool plan_epilogue(nm_conv *conv, winograd_plan *plan, const int32_t *bias) {
     plan->epilogue = conv->epilogue;
     if (!conv->epilogue.narrow)
         return true;
@@ -255,7 +257,8 @@ static bool plan_epilogue(nm_conv *conv, winograd_plan *plan) {
     }
     if (plan->epilogue.narrow)
         plan->epilogue.scale = plan->quarter_scale;
-    return true;
+    const uint64_t largest = 4 * (nm_largest_sum(conv) + nm_largest_bias(conv, bias));
+    return nm_epilogue_offset(conv, &plan->epilogue, largest);
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -277,7 +280,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
         nm_stage_plan(conv, true, conv->info.out_height % TILE, conv->info.out_width % TILE);
     plan->steps = nm_ceil_div(d->in_channels, tier->step);
     plan->tile_bytes = plan->steps * tier->step * tier->act_size;
-    if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan))
+    if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan, bias))
         return NM_OUT_OF_MEMORY;
     const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
     const size_t block_bytes = plan->block * plan->positions * plan->tile_bytes;

@@ -73,20 +73,6 @@ static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const in
                       out + i * stride + (ptrdiff_t)(c * size), n - c < VL ? n - c : VL);
 }
 
-/** As requantize_narrow(), of sums and scales with an offset. */
-INLINE vc requantize_from_zero(const vi *acc, const depthwise_scale *s, const nm_epilogue *e) {
-    vi q[4];
-    UNROLL for (int i = 0; i < 4; ++i) {
-        q[i] = vi_round_f32(vf_fma(vf_from_bits(acc[i % DW_VECTORS]), s->scale[i % DW_VECTORS],
-                                   s->offset[i % DW_VECTORS]));
-    }
-    const vc bytes = vc_pack(q, 0);
-    if (e->pack_plain)
-        return bytes;
-    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
-                  vc_set1(e->pack_flip));
-}
-
 /** Stores n channels of each of `left` of `pixels` pixels, the first of them at `out`. */
 INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, const vi *acc,
                           char *out, size_t left, int pixels, size_t n, bool plain) {
@@ -94,7 +80,14 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
     if (plain || r->scale) {
         vc bytes;
         if (plain || r->offset) {
-            bytes = requantize_from_zero(acc, s, e);
+            vi four[4];
+            vf scale[4], offset[4];
+            UNROLL for (int i = 0; i < 4; ++i) {
+                four[i] = acc[i % DW_VECTORS];
+                scale[i] = s->scale[i % DW_VECTORS];
+                offset[i] = s->offset[i % DW_VECTORS];
+            }
+            bytes = requantize_from_zero(four, scale, offset, e);
         } else {
             vi four[4];
             const float *scale[4];

@@ -65,6 +65,19 @@ INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_e
                   vc_set1(e->pack_flip));
 }
 
+/** Likewise of accumulators whose epilogue has an offset: see nm_epilogue_offset(). */
+INLINE vc requantize_from_zero(const vi *acc, const vf *scale, const vf *offset,
+                               const nm_epilogue *e) {
+    vi q[4];
+    UNROLL for (int i = 0; i < 4; ++i) q[i] =
+        vi_round_f32(vf_fma(vf_from_bits(acc[i]), scale[i], offset[i]));
+    const vc bytes = vc_pack(q, 0);
+    if (e->pack_plain)
+        return bytes;
+    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
+                  vc_set1(e->pack_flip));
+}
+
 /** Bytes of one output element. */
 INLINE size_t output_size(const nm_epilogue *e) {
     return e->type == NM_INT32 || e->type == NM_FLOAT32 ? 4 : 1;
@@ -76,18 +89,25 @@ INLINE size_t output_size(const nm_epilogue *e) {
 #define PIXELS_TOGETHER(nr) ((nr) > 2 ? 1 : 4 / (nr))
 
 /** Requantizes `pixels` <= PIXELS_TOGETHER(nr) pixels straight from their registers and stores
- *  `channels` bytes of each. Needs epilogue.narrow. */
-INLINE void store_pixels_narrow(const nm_epilogue *e, size_t channel, size_t channels,
-                                char *const *pixel, vi acc[][NM_MAX_NR], int pixels, int nr) {
+ *  `channels` bytes of each. Needs epilogue.narrow; `from_zero` says whether it has an offset. */
+INLINE void store_pixels_narrow(const nm_epilogue *e, bool from_zero, size_t channel,
+                                size_t channels, char *const *pixel, vi acc[][NM_MAX_NR],
+                                int pixels, int nr) {
     vi q[4];
+    vf scales[4], offsets[4];
     const float *scale[4];
     UNROLL for (int i = 0; i < 4; ++i) {
         /* where fewer than four are left, the last stands in for them, at no cost */
         const int at = i < pixels * nr ? i : pixels * nr - 1;
         q[i] = acc[at / nr][at % nr];
         scale[i] = e->scale + channel + at % nr * VL;
+        if (from_zero) {
+            scales[i] = vf_load(scale[i]);
+            offsets[i] = vf_load(e->offset + channel + at % nr * VL);
+        }
     }
-    const vc bytes = vc_in_order(requantize_narrow(q, scale, e));
+    const vc bytes = vc_in_order(from_zero ? requantize_from_zero(q, scales, offsets, e)
+                                           : requantize_narrow(q, scale, e));
     UNROLL for (int i = 0; i < pixels; ++i)
         vc_store_part((uint8_t *)pixel[i], bytes, i, PIXELS_TOGETHER(nr), channels);
 }

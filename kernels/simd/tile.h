@@ -89,13 +89,15 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
     } while (0)
 
 /** Stores the tile from its registers. */
-INLINE void store_tile_narrow(const nm_tile *t, vi acc[][NM_MAX_NR], int mr, int nr) {
+INLINE void store_tile_narrow(const nm_tile *t, bool from_zero, vi acc[][NM_MAX_NR], int mr,
+                              int nr) {
     char *output = t->output;
     UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
         const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
         char *pixel[4];
         UNROLL for (int i = 0; i < pixels; ++i, output += t->output_stride) pixel[i] = output;
-        store_pixels_narrow(t->epilogue, t->channel, t->channels, pixel, acc + m, pixels, nr);
+        store_pixels_narrow(t->epilogue, from_zero, t->channel, t->channels, pixel, acc + m, pixels,
+                            nr);
     }
 }
 
@@ -130,8 +132,10 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
                 w = accumulate_tile(acc, t, x, t->right_steps, w, mr - 1, nr);
         }
     }
-    if (t->epilogue->narrow)
-        store_tile_narrow(t, acc, mr, nr);
+    if (t->epilogue->offset)
+        store_tile_narrow(t, true, acc, mr, nr);
+    else if (t->epilogue->narrow)
+        store_tile_narrow(t, false, acc, mr, nr);
     else
         STORE_TILE(i32, vi, t, acc, mr, nr);
 }
@@ -161,8 +165,10 @@ INLINE void tile_packed(const nm_tile *t, int nr) {
             x += together * DOT_STEP;
         }
     }
-    if (t->epilogue->narrow)
-        store_tile_narrow(t, acc, 1, nr);
+    if (t->epilogue->offset)
+        store_tile_narrow(t, true, acc, 1, nr);
+    else if (t->epilogue->narrow)
+        store_tile_narrow(t, false, acc, 1, nr);
     else
         STORE_TILE(i32, vi, t, acc, 1, nr);
 }

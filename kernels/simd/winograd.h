@@ -135,16 +135,25 @@ INLINE void winograd_combine(vi acc[][NM_MAX_NR], const int32_t *start0, const i
     }
 }
 
+INLINE void winograd_store(const nm_winograd_tile *t, bool from_zero, vi acc[][NM_MAX_NR],
+                           char *const *output, int mr, int nr) {
+    UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
+        const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
+        store_pixels_narrow(t->epilogue, from_zero, t->channel, t->channels, output + m, acc + m,
+                            pixels, nr);
+    }
+}
+
 /** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
 INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
                             char *const *output, int mr, int nr) {
     EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
-    if (t->epilogue->narrow) { /* its scale has the quarter in it */
-        UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
-            const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
-            store_pixels_narrow(t->epilogue, t->channel, t->channels, output + m, acc + m, pixels,
-                                nr);
-        }
+    if (t->epilogue->offset) { /* its scale has the quarter in it */
+        winograd_store(t, true, acc, output, mr, nr);
+        return;
+    }
+    if (t->epilogue->narrow) { /* likewise */
+        winograd_store(t, false, acc, output, mr, nr);
         return;
     }
     vi tile[TILE_VECTORS];
