@@ -119,7 +119,9 @@ INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm512_sub_epi8(a, b); }
 /* Half a vector by half-width instructions, which do not straddle cache lines. */
 INLINE void va_store(act_t *p, va a, size_t n) {
-    if (n == VA_LANES / 2)
+    if (n == VA_LANES)
+        simde_mm512_storeu_si512(p, a);
+    else if (n == VA_LANES / 2)
         simde_mm256_storeu_si256((simde__m256i *)p, simde_mm512_castsi512_si256(a));
     else
         _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);

@@ -19,27 +19,47 @@ INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
     return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
 }
 
+/** n channels of the positions of one column of pixels, `step` bytes apart at `out`. */
+INLINE void column_positions(const char *in, ptrdiff_t row, char *out, ptrdiff_t step, size_t n,
+                             const nm_winograd_axis *rows) {
+    va pixel[NM_WINOGRAD_MAX_PATCH];
+    UNROLL for (size_t i = 0; i < nm_winograd_patch(rows); ++i) pixel[i] =
+        va_load_n((const act_t *)(in + (ptrdiff_t)i * row), n);
+    UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+        va_store((act_t *)(out + (ptrdiff_t)p * step), winograd_position(pixel, &rows->position[p]),
+                 n);
+    }
+}
+
 /** A strip's transform along its columns of pixels, a vector of channels at a time. */
 INLINE void columns_transform(const nm_winograd_strip *strip, size_t channels,
                               const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    const size_t height = nm_winograd_patch(rows);
+    enum { VECTOR = VA_LANES * sizeof(act_t) };
     const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
     const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
     const ptrdiff_t parity = (ptrdiff_t)pairs * pair;
     const char *in = strip->input;
     for (size_t x = 0; x < 2 * pairs; ++x, in += column) {
-        char *const out =
-            (char *)strip->half + (ptrdiff_t)(x % 2) * parity + (ptrdiff_t)(x / 2) * pair;
-        for (size_t c = 0; c < channels; c += VA_LANES) {
-            const size_t n = channels - c < VA_LANES ? channels - c : VA_LANES;
-            va pixel[NM_WINOGRAD_MAX_PATCH];
-            UNROLL for (size_t i = 0; i < height; ++i) pixel[i] =
-                va_load_n((const act_t *)(in + (ptrdiff_t)i * row) + c, n);
-            UNROLL for (size_t p = 0; p < rows->positions; ++p) {
-                va_store((act_t *)(out + 2 * (ptrdiff_t)p * parity) + c,
-                         winograd_position(pixel, &rows->position[p]), n);
-            }
-        }
+        char *out = (char *)strip->half + (ptrdiff_t)(x % 2) * parity + (ptrdiff_t)(x / 2) * pair;
+        const char *from = in;
+        for (size_t v = 0; v < channels / VA_LANES; ++v, from += VECTOR, out += VECTOR)
+            column_positions(from, row, out, 2 * parity, VA_LANES, rows);
+        if (channels % VA_LANES)
+            column_positions(from, row, out, 2 * parity, channels % VA_LANES, rows);
+    }
+}
+
+/** n lanes of one row of positions, from the even and odd pixels at `in`. */
+INLINE void row_positions(const act_t *in, ptrdiff_t parity, ptrdiff_t pair, act_t *const *out,
+                          size_t at, size_t n, const nm_winograd_axis *columns) {
+    va pixel[NM_WINOGRAD_MAX_PATCH];
+    UNROLL for (size_t i = 0; i < nm_winograd_patch(columns); ++i) pixel[i] =
+        va_load((const act_t *)((const char *)(in + at) + (ptrdiff_t)(i % 2) * parity +
+                                (ptrdiff_t)(i / 2) * pair));
+    UNROLL for (size_t q = 0; q < columns->positions; ++q) {
+        va_store(out[q] + at,
+                 va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
+                 n);
     }
 }
 
@@ -48,27 +68,20 @@ INLINE void columns_transform(const nm_winograd_strip *strip, size_t channels,
 INLINE void row_transform(const nm_winograd_strip *strip, size_t phase, char *output,
                           ptrdiff_t position, const nm_winograd_axis *rows,
                           const nm_winograd_axis *columns) {
-    const size_t width = nm_winograd_patch(columns);
     const ptrdiff_t pair = strip->tile_bytes;
-    const ptrdiff_t parity = (ptrdiff_t)(strip->tiles + width / 2 - 1) * pair;
+    const ptrdiff_t parity = (ptrdiff_t)(strip->tiles + nm_winograd_patch(columns) / 2 - 1) * pair;
     const size_t run = strip->tiles * (size_t)pair / sizeof(act_t);
+    const size_t whole = run / VA_LANES * VA_LANES;
     for (size_t p = rows->first[phase]; p < (size_t)rows->first[phase] + rows->phase[phase]; ++p) {
-        const char *const in = (const char *)strip->half + 2 * (ptrdiff_t)p * parity;
+        const act_t *const in =
+            (const act_t *)((const char *)strip->half + 2 * (ptrdiff_t)p * parity);
         act_t *out[NM_WINOGRAD_MAX_POSITIONS];
         UNROLL for (size_t q = 0; q < columns->positions; ++q) out[q] =
             (act_t *)(output + (ptrdiff_t)nm_winograd_place(rows, columns, p, q) * position);
-        for (size_t c = 0; c < run; c += VA_LANES) {
-            const size_t n = run - c < VA_LANES ? run - c : VA_LANES;
-            va pixel[NM_WINOGRAD_MAX_PATCH];
-            UNROLL for (size_t i = 0; i < width; ++i) pixel[i] = va_load(
-                (const act_t *)(in + (ptrdiff_t)(i % 2) * parity + (ptrdiff_t)(i / 2) * pair) + c);
-            UNROLL for (size_t q = 0; q < columns->positions; ++q) {
-                va_store(
-                    out[q] + c,
-                    va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
-                    n);
-            }
-        }
+        for (size_t at = 0; at < whole; at += VA_LANES)
+            row_positions(in, parity, pair, out, at, VA_LANES, columns);
+        if (whole < run)
+            row_positions(in, parity, pair, out, whole, run - whole, columns);
     }
 }
 
