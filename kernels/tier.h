@@ -86,6 +86,13 @@ typedef struct nm_winograd_strip {
     void *half;           /**< [row position][even or odd][pixel pair][tile_bytes] */
 } nm_winograd_strip;
 
+/** The weight transform of one filter at one position. */
+typedef struct nm_winograd_filter {
+    const int8_t *row, *column; /**< [height], [width]: nm_winograd_position.filter */
+    size_t height, width, channels;
+    const int8_t *weights; /**< [height][width][channels] */
+} nm_winograd_filter;
+
 /**
  * Up to mr Winograd tiles of 2x2 outputs x nr vectors of output channels. The positions of the
  * transformed tiles come in order of execution: four rows of four phases, each phase a run of
@@ -180,6 +187,8 @@ typedef struct nm_tier {
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
     void (*winograd_columns)(const nm_winograd_strip *strip);
+    /** out[c] = the sum of row[kh] * column[kw] * weights[kh][kw][c]; returns the sum of all. */
+    int32_t (*winograd_filter)(const nm_winograd_filter *filter, int8_t *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
     nm_depthwise_fn *depthwise_int, *depthwise_f32;

@@ -106,35 +106,10 @@ static int output_sign(const nm_winograd_axis *axis, size_t position, size_t out
     return sign[output][axis->phase_of[position]];
 }
 
-/** sum[c] += factor * filter[c]. */
-static void add_scaled(int16_t *restrict sum, const int8_t *restrict filter, int factor,
-                       size_t channels) {
-    for (size_t c = 0; c < channels; ++c)
-        sum[c] = (int16_t)(sum[c] + factor * filter[c]);
-}
-
-/** One filter, transformed to one position: [in_channels] of int8, the rest of the last step zero.
- */
-static void transform_filter(const nm_conv *conv, const nm_winograd_position *row,
-                             const nm_winograd_position *column, const int8_t *filter, int16_t *sum,
-                             int8_t *out) {
-    const size_t channels = conv->group_in;
-    memset(sum, 0, channels * sizeof *sum);
-    for (size_t kh = 0; kh < conv->desc.kernel_height; ++kh)
-        for (size_t kw = 0; kw < conv->desc.kernel_width; ++kw, filter += channels) {
-            const int factor = row->filter[kh] * column->filter[kw];
-            if (factor)
-                add_scaled(sum, filter, factor, channels);
-        }
-    for (size_t c = 0; c < channels; ++c)
-        out[c] = (int8_t)sum[c];
-}
-
 /** What packing needs beside the plan. */
 typedef struct packer {
     int8_t *values; /* the weights, a byte each */
     int8_t *rows;   /* [lane][steps * step] filters of a panel at one position */
-    int16_t *sum;   /* [in_channels] */
 } packer;
 
 /** Packs a panel's filters at one position, and takes what the transforms' bias adds there off the
@@ -146,11 +121,15 @@ static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel 
     const size_t at = nm_winograd_order(plan->rows, plan->columns, row, column);
     for (size_t lane = 0; lane < p->channels; ++lane) {
         int8_t *const filter = k->rows + lane * row_bytes;
-        transform_filter(conv, &plan->rows->position[row], &plan->columns->position[column],
-                         k->values + (p->channel + lane) * conv->reduction, k->sum, filter);
-        int32_t total = 0;
-        for (size_t c = 0; c < row_bytes; ++c)
-            total += filter[c];
+        const nm_winograd_filter f = {
+            .row = plan->rows->position[row].filter,
+            .column = plan->columns->position[column].filter,
+            .height = conv->desc.kernel_height,
+            .width = conv->desc.kernel_width,
+            .channels = conv->group_in,
+            .weights = k->values + (p->channel + lane) * conv->reduction,
+        };
+        const int32_t total = tier->winograd_filter(&f, filter);
         for (size_t i = 0; i < 4; ++i)
             plan->start[p->start + i * p->nr * tier->lanes + lane] -=
                 tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
@@ -191,9 +170,8 @@ static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
     packer k = {
         .values = nm_alloc(count),
         .rows = nm_alloc(panel_channels * plan->steps * conv->tier->step),
-        .sum = nm_alloc(conv->group_in * sizeof(int16_t)),
     };
-    const bool ok = k.values && k.rows && k.sum;
+    const bool ok = k.values && k.rows;
     if (ok) {
         nm_unpack_int4(weights, count, NM_INT4, k.values);
         for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
@@ -205,7 +183,6 @@ static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
     }
     free(k.values);
     free(k.rows);
-    free(k.sum);
     return ok ? NM_OK : NM_OUT_OF_MEMORY;
 }
 

@@ -104,6 +104,7 @@ const nm_tier NM_TIER = {
     .tile_f32 = {TILES(ROW_F32)},
     .winograd = {TILES(ROW_WINOGRAD)},
     .winograd_columns = winograd_columns,
+    .winograd_filter = winograd_filter,
     .winograd_bias = WINOGRAD_BIAS,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,

@@ -122,6 +122,37 @@ static __attribute__((noinline)) void winograd_rows(const nm_winograd_tile *t, s
     }
 }
 
+enum { FILTER_CHANNELS = 64 };
+
+/** n <= FILTER_CHANNELS channels from c on; vectorized by the compiler. */
+INLINE int32_t filter_channels(const nm_winograd_filter *f, size_t c, size_t n, int8_t *out) {
+    int16_t sum[FILTER_CHANNELS] = {0};
+    const int8_t *w = f->weights + c;
+    for (size_t kh = 0; kh < f->height; ++kh)
+        for (size_t kw = 0; kw < f->width; ++kw, w += f->channels) {
+            const int16_t factor = (int16_t)(f->row[kh] * f->column[kw]);
+            if (factor)
+                for (size_t i = 0; i < n; ++i)
+                    sum[i] = (int16_t)(sum[i] + factor * w[i]);
+        }
+    int32_t total = 0;
+    for (size_t i = 0; i < n; ++i) {
+        out[c + i] = (int8_t)sum[i];
+        total += sum[i];
+    }
+    return total;
+}
+
+static int32_t winograd_filter(const nm_winograd_filter *f, int8_t *out) {
+    int32_t total = 0;
+    size_t c = 0;
+    for (; c + FILTER_CHANNELS <= f->channels; c += FILTER_CHANNELS)
+        total += filter_channels(f, c, FILTER_CHANNELS, out);
+    if (c < f->channels)
+        total += filter_channels(f, c, f->channels - c, out);
+    return total;
+}
+
 /** A tile's sums that wait for other positions, [mr][nr] vectors each. */
 typedef struct winograd_sums {
     int32_t difference[TILE_VECTORS * VL]; /* of this row: a - b */
