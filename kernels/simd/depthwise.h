@@ -90,10 +90,10 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
             bytes = requantize_from_zero(four, scale, offset, e);
         } else {
             vi four[4];
-            const float *scale[4];
+            vf scale[4];
             UNROLL for (int i = 0; i < 4; ++i) {
                 four[i] = acc[i % DW_VECTORS];
-                scale[i] = r->scale + i % DW_VECTORS * VL;
+                scale[i] = vf_load(r->scale + i % DW_VECTORS * VL);
             }
             bytes = requantize_narrow(four, scale, e);
         }

@@ -53,10 +53,9 @@ INLINE void store_f32(vf acc, const nm_epilogue *e, size_t channel, void *out, s
 
 /** Four vectors of accumulators, each with its channels' scales, to bytes in vc_pack's order. Needs
  *  epilogue.narrow, which promises that no product leaves int32: saturation does the rest. */
-INLINE vc requantize_narrow(const vi *acc, const float *const *scale, const nm_epilogue *e) {
+INLINE vc requantize_narrow(const vi *acc, const vf *scale, const nm_epilogue *e) {
     vi q[4];
-    UNROLL for (int i = 0; i < 4; ++i) q[i] =
-        vi_round_f32(vf_mul(vf_from_i32(acc[i]), vf_load(scale[i])));
+    UNROLL for (int i = 0; i < 4; ++i) q[i] = vi_round_f32(vf_mul(vf_from_i32(acc[i]), scale[i]));
     /* signed bytes are made as unsigned ones 128 higher */
     const vc bytes = vc_pack(q, e->pack_zero);
     if (e->pack_plain)
@@ -88,28 +87,45 @@ INLINE size_t output_size(const nm_epilogue *e) {
 /** Pixels whose vectors are requantized together: as many as fill four, at least one. */
 #define PIXELS_TOGETHER(nr) ((nr) > 2 ? 1 : 4 / (nr))
 
+/** What a tile's narrow epilogue needs, in registers before the first store: for all that the
+ * compiler knows, storing bytes changes what memory holds. */
+typedef struct narrow_tile {
+    nm_epilogue e;
+    bool from_zero; /* whether it has an offset */
+    size_t channels;
+    vf scale[NM_MAX_NR], offset[NM_MAX_NR];
+} narrow_tile;
+
+/** Of the nr vectors from `channel` on, of which `channels` channels are stored. */
+INLINE narrow_tile narrow_epilogue(const nm_epilogue *e, bool from_zero, size_t channel,
+                                   size_t channels, int nr) {
+    narrow_tile t = {.e = *e, .from_zero = from_zero, .channels = channels};
+    UNROLL for (int n = 0; n < nr; ++n) {
+        t.scale[n] = vf_load(e->scale + channel + n * VL);
+        if (from_zero)
+            t.offset[n] = vf_load(e->offset + channel + n * VL);
+    }
+    return t;
+}
+
 /** Requantizes `pixels` <= PIXELS_TOGETHER(nr) pixels straight from their registers and stores
- *  `channels` bytes of each. Needs epilogue.narrow; `from_zero` says whether it has an offset. */
-INLINE void store_pixels_narrow(const nm_epilogue *e, bool from_zero, size_t channel,
-                                size_t channels, char *const *pixel, vi acc[][NM_MAX_NR],
+ * their bytes. */
+INLINE void store_pixels_narrow(const narrow_tile *t, char *const *pixel, vi acc[][NM_MAX_NR],
                                 int pixels, int nr) {
     vi q[4];
-    vf scales[4], offsets[4];
-    const float *scale[4];
+    vf scale[4], offset[4];
     UNROLL for (int i = 0; i < 4; ++i) {
         /* where fewer than four are left, the last stands in for them, at no cost */
         const int at = i < pixels * nr ? i : pixels * nr - 1;
         q[i] = acc[at / nr][at % nr];
-        scale[i] = e->scale + channel + at % nr * VL;
-        if (from_zero) {
-            scales[i] = vf_load(scale[i]);
-            offsets[i] = vf_load(e->offset + channel + at % nr * VL);
-        }
+        scale[i] = t->scale[at % nr];
+        if (t->from_zero)
+            offset[i] = t->offset[at % nr];
     }
-    const vc bytes = vc_in_order(from_zero ? requantize_from_zero(q, scales, offsets, e)
-                                           : requantize_narrow(q, scale, e));
+    const vc bytes = vc_in_order(t->from_zero ? requantize_from_zero(q, scale, offset, &t->e)
+                                              : requantize_narrow(q, scale, &t->e));
     UNROLL for (int i = 0; i < pixels; ++i)
-        vc_store_part((uint8_t *)pixel[i], bytes, i, PIXELS_TOGETHER(nr), channels);
+        vc_store_part((uint8_t *)pixel[i], bytes, i, PIXELS_TOGETHER(nr), t->channels);
 }
 
 /** A tile's vectors in memory, [mr][nr]. */

@@ -91,13 +91,14 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
 /** Stores the tile from its registers. */
 INLINE void store_tile_narrow(const nm_tile *t, bool from_zero, vi acc[][NM_MAX_NR], int mr,
                               int nr) {
+    const narrow_tile narrow = narrow_epilogue(t->epilogue, from_zero, t->channel, t->channels, nr);
+    const ptrdiff_t stride = t->output_stride;
     char *output = t->output;
     UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
         const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
         char *pixel[4];
-        UNROLL for (int i = 0; i < pixels; ++i, output += t->output_stride) pixel[i] = output;
-        store_pixels_narrow(t->epilogue, from_zero, t->channel, t->channels, pixel, acc + m, pixels,
-                            nr);
+        UNROLL for (int i = 0; i < pixels; ++i, output += stride) pixel[i] = output;
+        store_pixels_narrow(&narrow, pixel, acc + m, pixels, nr);
     }
 }
 

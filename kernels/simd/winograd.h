@@ -181,10 +181,10 @@ INLINE void winograd_combine(vi acc[][NM_MAX_NR], const int32_t *start0, const i
 
 INLINE void winograd_store(const nm_winograd_tile *t, bool from_zero, vi acc[][NM_MAX_NR],
                            char *const *output, int mr, int nr) {
+    const narrow_tile narrow = narrow_epilogue(t->epilogue, from_zero, t->channel, t->channels, nr);
     UNROLL for (int m = 0; m < mr; m += PIXELS_TOGETHER(nr)) {
         const int pixels = mr - m < PIXELS_TOGETHER(nr) ? mr - m : PIXELS_TOGETHER(nr);
-        store_pixels_narrow(t->epilogue, from_zero, t->channel, t->channels, output + m, acc + m,
-                            pixels, nr);
+        store_pixels_narrow(&narrow, output + m, acc + m, pixels, nr);
     }
 }
 
