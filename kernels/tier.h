@@ -192,6 +192,7 @@ typedef struct nm_tier {
     int32_t (*winograd_filter)(const nm_winograd_filter *filter, void *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
+    float winograd_dot; /**< what one of their dot products costs in those of tile_int */
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers */
     size_t depthwise_pixels;  /**< most pixels side by side in a vector, integers */

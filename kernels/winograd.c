@@ -57,20 +57,28 @@ static const nm_winograd_axis *axis(size_t kernel) {
     return kernel == 3 ? &nm_winograd_3 : kernel == 5 ? &nm_winograd_5 : NULL;
 }
 
-/** Whether Winograd saves enough: compares vector multiply-accumulates, a tile's transforms and
- *  four stores standing for some more. */
+/** Whether Winograd saves enough, counted in the direct kernel's dot products of vectors. What
+ *  everything else costs in those was fitted to timings of 381 layers on four tiers: a tile's
+ *  outputs of a vector, a direct one's; a vector of the input transform, which serves all output
+ *  channels, and what comes with each position of it. */
 static bool is_faster(const nm_conv *conv) {
+    enum { LANE_OVERHEAD = 6, PIXEL_OVERHEAD = 8, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
     const nm_conv_desc *d = &conv->desc;
-    enum { TILE_OVERHEAD = 160, PIXEL_OVERHEAD = 8 };
-    const size_t step = conv->tier->step, height = conv->info.out_height,
+    const nm_tier *tier = conv->tier;
+    const size_t channels = d->in_channels, height = conv->info.out_height,
                  width = conv->info.out_width;
-    const size_t positions = axis(d->kernel_height)->positions * axis(d->kernel_width)->positions;
-    const double winograd = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE)) *
-                            (double)(positions * nm_ceil_div(d->in_channels, step) + TILE_OVERHEAD);
-    const double direct =
-        (double)(height * width) *
-        (double)(d->kernel_height * nm_ceil_div(d->kernel_width * d->in_channels, step) +
-                 PIXEL_OVERHEAD);
+    const double outputs = (double)nm_ceil_div(d->out_channels, tier->lanes);
+    const double tiles = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE));
+    const double positions =
+        (double)(axis(d->kernel_height)->positions * axis(d->kernel_width)->positions);
+    const double vectors = (double)nm_ceil_div(channels * tier->act_size, tier->lanes * 4);
+    const double products =
+        positions * (double)nm_ceil_div(channels, tier->step) * tier->winograd_dot;
+    const double transform = positions * (TRANSFORM * vectors + POSITION_OVERHEAD);
+    const double overhead = LANE_OVERHEAD * (double)tier->lanes;
+    const double winograd = tiles * (outputs * (products + overhead) + transform);
+    const size_t steps = d->kernel_height * nm_ceil_div(d->kernel_width * channels, tier->step);
+    const double direct = (double)(height * width) * outputs * (double)(steps + PIXEL_OVERHEAD);
     return winograd < direct;
 }
 
