@@ -1,10 +1,15 @@
 /**
- * Exact integer Winograd for 4-bit operands: F(2x2) with 3x3 and 5x5 filters, stride 1.
+ * Exact integer Winograd: F(2x2) with 3x3 and 5x5 filters, stride 1.
  *
  * Tiles of 2x2 outputs are computed by products at transformed positions: 16 instead of 36 (3x3),
- * 49 instead of 100 (5x5). With weights of -8..7 and activations of 16 consecutive values the
- * transforms stay within eight bits (|weights| <= 128, activations -30..60), sums are exact in
- * int32, and the result is four times the convolution (see winograd_axis.h): nothing is rounded.
+ * 49 instead of 100 (5x5). The result is four times the convolution (see winograd_axis.h): nothing
+ * is rounded. What the transforms make of the operands must fit the elements that the tier
+ * multiplies, and does so in two cases:
+ *
+ *     4-bit operands, 8-bit elements: |weights| <= 16 * 8, activations -30..60
+ *     8-bit operands, 16-bit elements: |weights| <= 16 * 128, |activations| <= 4 * 255
+ *
+ * Sums are taken modulo 2^32: only four times the accumulator must fit int32.
  *
  * A unit of work is a block of tiles times a panel of output channels; threads take equal runs of
  * units. Each transforms the blocks that it comes to, in the order in which the kernels read them,
