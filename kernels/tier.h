@@ -187,10 +187,12 @@ typedef struct nm_tier {
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
     void (*winograd_columns)(const nm_winograd_strip *strip);
-    /** out[c] = the sum of row[kh] * column[kw] * weights[kh][kw][c]; returns the sum of all. */
-    int32_t (*winograd_filter)(const nm_winograd_filter *filter, int8_t *out);
+    /** out[c] = the sum of row[kh] * column[kw] * weights[kh][kw][c], as the microkernels read
+     * weights; returns the sum of all. */
+    int32_t (*winograd_filter)(const nm_winograd_filter *filter, void *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
+    float winograd_dot; /**< what one of their dot products costs in those of tile_int */
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     size_t depthwise_vectors; /**< of a block of channels, integers */
     size_t depthwise_pixels;  /**< most pixels side by side in a vector, integers */

@@ -1,10 +1,15 @@
 /**
- * Exact integer Winograd for 4-bit operands: F(2x2) with 3x3 and 5x5 filters, stride 1.
+ * Exact integer Winograd: F(2x2) with 3x3 and 5x5 filters, stride 1.
  *
  * Tiles of 2x2 outputs are computed by products at transformed positions: 16 instead of 36 (3x3),
- * 49 instead of 100 (5x5). With weights of -8..7 and activations of 16 consecutive values the
- * transforms stay within eight bits (|weights| <= 128, activations -30..60), sums are exact in
- * int32, and the result is four times the convolution (see winograd_axis.h): nothing is rounded.
+ * 49 instead of 100 (5x5). The result is four times the convolution (see winograd_axis.h): nothing
+ * is rounded. What the transforms make of the operands must fit the elements that the tier
+ * multiplies, and does so in two cases:
+ *
+ *     4-bit operands, 8-bit elements: |weights| <= 16 * 8, activations -30..60
+ *     8-bit operands, 16-bit elements: |weights| <= 16 * 128, |activations| <= 4 * 255
+ *
+ * Sums are taken modulo 2^32: only four times the accumulator must fit int32.
  *
  * A unit of work is a block of tiles times a panel of output channels; threads take equal runs of
  * units. Each transforms the blocks that it comes to, in the order in which the kernels read them,
@@ -28,7 +33,7 @@ enum { CHUNK_BYTES = 512 * 1024 };
 
 typedef struct panel {
     size_t channel, channels, nr;
-    size_t weights; /* element offset */
+    size_t weights; /* byte offset */
     size_t start;   /* element offset */
 } panel;
 
@@ -44,8 +49,8 @@ typedef struct winograd_plan {
     size_t chunk;      /* blocks of a chunk */
     size_t panels;
     panel *panel;
-    size_t panel_weights; /* elements of the largest panel */
-    int8_t *weights;
+    size_t weight_bytes;
+    char *weights;
     int32_t *start;
     float *quarter_scale; /* narrow epilogues: the scales over four */
     nm_epilogue epilogue;
@@ -57,36 +62,47 @@ static const nm_winograd_axis *axis(size_t kernel) {
     return kernel == 3 ? &nm_winograd_3 : kernel == 5 ? &nm_winograd_5 : NULL;
 }
 
-/** Whether Winograd saves enough: compares vector multiply-accumulates, a tile's transforms and
- *  four stores standing for some more. */
+/** Whether Winograd saves enough, counted in the direct kernel's dot products of vectors. What
+ *  everything else costs in those was fitted to timings of 381 layers on four tiers: a tile's
+ *  outputs of a vector, a direct one's; a vector of the input transform, which serves all output
+ *  channels, and what comes with each position of it. */
 static bool is_faster(const nm_conv *conv) {
+    enum { LANE_OVERHEAD = 6, PIXEL_OVERHEAD = 8, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
     const nm_conv_desc *d = &conv->desc;
-    enum { TILE_OVERHEAD = 160, PIXEL_OVERHEAD = 8 };
-    const size_t step = conv->tier->step, height = conv->info.out_height,
+    const nm_tier *tier = conv->tier;
+    const size_t channels = d->in_channels, height = conv->info.out_height,
                  width = conv->info.out_width;
-    const size_t positions = axis(d->kernel_height)->positions * axis(d->kernel_width)->positions;
-    const double winograd = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE)) *
-                            (double)(positions * nm_ceil_div(d->in_channels, step) + TILE_OVERHEAD);
-    const double direct =
-        (double)(height * width) *
-        (double)(d->kernel_height * nm_ceil_div(d->kernel_width * d->in_channels, step) +
-                 PIXEL_OVERHEAD);
+    const double outputs = (double)nm_ceil_div(d->out_channels, tier->lanes);
+    const double tiles = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE));
+    const double positions =
+        (double)(axis(d->kernel_height)->positions * axis(d->kernel_width)->positions);
+    const double vectors = (double)nm_ceil_div(channels * tier->act_size, tier->lanes * 4);
+    const double products =
+        positions * (double)nm_ceil_div(channels, tier->step) * tier->winograd_dot;
+    const double transform = positions * (TRANSFORM * vectors + POSITION_OVERHEAD);
+    const double overhead = LANE_OVERHEAD * (double)tier->lanes;
+    const double winograd = tiles * (outputs * (products + overhead) + transform);
+    const size_t steps = d->kernel_height * nm_ceil_div(d->kernel_width * channels, tier->step);
+    const double direct = (double)(height * width) * outputs * (double)(steps + PIXEL_OVERHEAD);
     return winograd < direct;
+}
+
+/** Whether the tier multiplies elements that hold the transformed operands. */
+static bool fits(const nm_conv *conv) {
+    return conv->desc.precision == NM_W4A4 ||
+           (conv->desc.precision != NM_F32 && conv->tier->wt_size > 1);
 }
 
 static bool supports(const nm_conv *conv, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
-    if (!conv->tier || d->precision != NM_W4A4 || d->group_size || d->weight_zero_point ||
-        d->groups != 1 || d->stride[0] != 1 || d->stride[1] != 1 || d->dilation[0] != 1 ||
-        d->dilation[1] != 1 || !axis(d->kernel_height) || !axis(d->kernel_width))
+    if (!conv->tier || !fits(conv) || d->group_size || d->weight_zero_point || d->groups != 1 ||
+        d->stride[0] != 1 || d->stride[1] != 1 || d->dilation[0] != 1 || d->dilation[1] != 1 ||
+        !axis(d->kernel_height) || !axis(d->kernel_width))
         return false;
     /* four times any accumulator must fit int32 */
-    const uint64_t limit = INT32_MAX / 4, product = 15 * 8;
-    if (conv->reduction > limit / product)
+    const uint64_t limit = INT32_MAX / 4;
+    if (conv->reduction > limit || nm_largest_sum(conv) + nm_largest_bias(conv, bias) > limit)
         return false;
-    for (size_t o = 0; bias && o < d->out_channels; ++o)
-        if ((uint64_t)llabs(((const int32_t *)bias)[o]) + conv->reduction * product > limit)
-            return false;
     return d->algorithm == NM_ALGORITHM_WINOGRAD || is_faster(conv);
 }
 
@@ -108,19 +124,19 @@ static int output_sign(const nm_winograd_axis *axis, size_t position, size_t out
 
 /** What packing needs beside the plan. */
 typedef struct packer {
-    int8_t *values; /* the weights, a byte each */
-    int8_t *rows;   /* [lane][steps * step] filters of a panel at one position */
+    const int8_t *values; /* the weights, a byte each */
+    char *rows;           /* [lane][steps * step] filters of a panel at one position */
 } packer;
 
 /** Packs a panel's filters at one position, and takes what the transforms' bias adds there off the
  *  outputs' starts. */
 static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t row,
-                          size_t column, packer *k) {
+                          size_t column, const packer *k) {
     const nm_tier *tier = conv->tier;
-    const size_t step = tier->step, row_bytes = plan->steps * step;
+    const size_t step = tier->step * tier->wt_size, row_bytes = plan->steps * step;
     const size_t at = nm_winograd_order(plan->rows, plan->columns, row, column);
     for (size_t lane = 0; lane < p->channels; ++lane) {
-        int8_t *const filter = k->rows + lane * row_bytes;
+        char *const filter = k->rows + lane * row_bytes;
         const nm_winograd_filter f = {
             .row = plan->rows->position[row].filter,
             .column = plan->columns->position[column].filter,
@@ -135,9 +151,9 @@ static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel 
                 tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
                 output_sign(plan->columns, column, i % 2);
     }
-    int8_t *out = plan->weights + p->weights + at * plan->steps * p->nr * tier->lanes * step;
+    char *out = plan->weights + p->weights + at * plan->steps * p->nr * tier->lanes * step;
     for (size_t s = 0; s < plan->steps; ++s, out += p->nr * tier->lanes * step) {
-        const int8_t *from = k->rows + s * step;
+        const char *from = k->rows + s * step;
         for (size_t lane = 0; lane < p->channels; ++lane, from += row_bytes) {
             if (step == 4)
                 memcpy(out + lane * 4, from, 4); /* the usual case, a single move */
@@ -165,15 +181,17 @@ static void start_panel(const nm_conv *conv, winograd_plan *plan, const panel *p
 
 static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                       const int32_t *bias) {
+    const nm_tier *tier = conv->tier;
     const size_t count = conv->desc.out_channels * conv->reduction;
-    const size_t panel_channels = NM_MAX_NR * conv->tier->lanes;
-    packer k = {
-        .values = nm_alloc(count),
-        .rows = nm_alloc(panel_channels * plan->steps * conv->tier->step),
+    int8_t *const unpacked = nm_is_int4(conv) ? nm_alloc(count) : NULL;
+    const packer k = {
+        .values = unpacked ? unpacked : weights,
+        .rows = nm_alloc(NM_MAX_NR * tier->lanes * plan->steps * tier->step * tier->wt_size),
     };
-    const bool ok = k.values && k.rows;
+    const bool ok = (unpacked || !nm_is_int4(conv)) && k.rows;
     if (ok) {
-        nm_unpack_int4(weights, count, NM_INT4, k.values);
+        if (unpacked)
+            nm_unpack_int4(weights, count, NM_INT4, unpacked);
         for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
             start_panel(conv, plan, p, &k, bias);
             for (size_t row = 0; row < plan->rows->positions; ++row)
@@ -181,7 +199,7 @@ static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                     pack_position(conv, plan, p, row, column, &k);
         }
     }
-    free(k.values);
+    free(unpacked);
     free(k.rows);
     return ok ? NM_OK : NM_OUT_OF_MEMORY;
 }
@@ -205,14 +223,12 @@ static bool plan_panels(nm_conv *conv, winograd_plan *plan) {
         p->channels = (end * tier->lanes < channels ? end * tier->lanes : channels) - p->channel;
         p->weights = weights;
         p->start = start;
-        const size_t elements = plan->positions * plan->steps * p->nr * tier->lanes * tier->step;
-        weights += elements;
+        weights += plan->positions * plan->steps * p->nr * tier->lanes * tier->step * tier->wt_size;
         start += 4 * p->nr * tier->lanes;
-        if (elements > plan->panel_weights)
-            plan->panel_weights = elements;
         if (tier->mr[p->nr] < plan->block)
             plan->block = tier->mr[p->nr];
     }
+    plan->weight_bytes = weights;
     plan->weights = nm_alloc(weights);
     plan->start = nm_alloc(start * sizeof *plan->start);
     conv->info.weight_bytes += weights + start * sizeof *plan->start;
@@ -238,6 +254,15 @@ static bool plan_epilogue(nm_conv *conv, winograd_plan *plan, const int32_t *bia
     return nm_epilogue_offset(conv, &plan->epilogue, largest);
 }
 
+static void name_kernel(nm_conv *conv, const winograd_plan *plan) {
+    static const char *const types[NM_PRECISION_COUNT] = {NULL, "8s8", "8s4", "4s4"};
+    const nm_conv_desc *d = &conv->desc;
+    const bool is_signed = d->input_type == NM_INT8 || d->input_type == NM_INT4;
+    snprintf(conv->kernel, sizeof conv->kernel, "%c%s_winograd_%zux%zu_%zux%zu__%s",
+             is_signed ? 's' : 'u', types[d->precision], d->kernel_height, d->kernel_width,
+             plan->block, plan->panel[0].nr * conv->tier->lanes, nm_isa_name(conv->tier->isa));
+}
+
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
     const nm_tier *tier = conv->tier;
@@ -261,14 +286,9 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
         return NM_OUT_OF_MEMORY;
     const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
     const size_t block_bytes = plan->block * plan->positions * plan->tile_bytes;
-    /* expanded weights stay for a panel only */
-    const bool resident =
-        tier->wt_size == 1 && plan->panels * plan->panel_weights <= RESIDENT_WEIGHTS;
-    const size_t fits = resident ? 1 : CHUNK_BYTES / block_bytes + 1;
-    plan->chunk = fits < blocks ? fits : blocks;
-    snprintf(conv->kernel, sizeof conv->kernel, "%c4s4_winograd_%zux%zu_%zux%zu__%s",
-             d->input_type == NM_INT4 ? 's' : 'u', d->kernel_height, d->kernel_width, plan->block,
-             plan->panel[0].nr * tier->lanes, nm_isa_name(tier->isa));
+    const size_t chunk = plan->weight_bytes <= RESIDENT_WEIGHTS ? 1 : CHUNK_BYTES / block_bytes + 1;
+    plan->chunk = chunk < blocks ? chunk : blocks;
+    name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
 }
 
@@ -283,10 +303,6 @@ static size_t transformed_bytes(const winograd_plan *plan) {
     return nm_piece(plan->chunk * block_bytes(plan) + NM_ACTIVATION_SLACK);
 }
 
-static size_t expanded_bytes(const nm_conv *conv, const winograd_plan *plan) {
-    return conv->tier->wt_size == 1 ? 0 : nm_piece(plan->panel_weights * conv->tier->wt_size);
-}
-
 /** Bytes of a strip's half-transformed columns. */
 static size_t strip_bytes(const winograd_plan *plan, size_t tiles) {
     const size_t pixels = 2 * tiles + nm_winograd_patch(plan->columns) - 2;
@@ -299,14 +315,13 @@ static size_t half_bytes(const winograd_plan *plan) {
 }
 
 /** A thread's scratch. */
-static size_t scratch_bytes(const nm_conv *conv, const winograd_plan *plan) {
-    return half_bytes(plan) + transformed_bytes(plan) + expanded_bytes(conv, plan) +
-           nm_piece(plan->chunk * sizeof(bool));
+static size_t scratch_bytes(const winograd_plan *plan) {
+    return half_bytes(plan) + transformed_bytes(plan) + nm_piece(plan->chunk * sizeof(bool));
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const winograd_plan *plan = conv->plan;
-    return plan->stage.bytes + nm_useful_threads(conv, threads) * scratch_bytes(conv, plan);
+    return plan->stage.bytes + nm_useful_threads(conv, threads) * scratch_bytes(plan);
 }
 
 /** Some tiles that follow each other in a row: their image, the first one's output row and column.
@@ -361,8 +376,7 @@ static size_t transform_columns(const nm_conv *conv, const winograd_plan *plan, 
 
 /** One block of tiles times one panel. `half` is NULL where the block has been transformed. */
 static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
-                     const char *staged, void *half, void *transformed, const void *weights,
-                     char *output) {
+                     const char *staged, void *half, void *transformed, char *output) {
     const nm_conv_desc *d = &conv->desc;
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     const size_t element = nm_tensor_bytes(d->output_type, 1);
@@ -392,7 +406,7 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
         .tile_bytes = (ptrdiff_t)plan->tile_bytes,
         .steps = plan->steps,
         .positions = plan->phase,
-        .weights = weights,
+        .weights = plan->weights + p->weights,
         .start = plan->start + p->start,
         .output = pixel,
         .channel = p->channel,
@@ -406,13 +420,10 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
  *  transformed when its first unit comes. `scratch` is the thread's own. */
 static void run_units(const nm_conv *conv, const winograd_plan *plan, const char *staged,
                       char *scratch, char *output, size_t begin, size_t end) {
-    const nm_tier *tier = conv->tier;
     const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
     char *const half = scratch, *const transformed = half + half_bytes(plan);
-    char *const expanded = transformed + transformed_bytes(plan);
-    bool *const ready = (bool *)(expanded + expanded_bytes(conv, plan));
-    const panel *held = NULL; /* by `expanded` */
-    size_t chunk = blocks;    /* first block of the chunk whose blocks are `ready` */
+    bool *const ready = (bool *)(transformed + transformed_bytes(plan));
+    size_t chunk = blocks; /* first block of the chunk whose blocks are `ready` */
     for (size_t u = begin; u < end; ++u) {
         const size_t first = u / (plan->chunk * plan->panels) * plan->chunk;
         const size_t count = blocks - first < plan->chunk ? blocks - first : plan->chunk;
@@ -422,16 +433,7 @@ static void run_units(const nm_conv *conv, const winograd_plan *plan, const char
         if (chunk != first)
             memset(ready, 0, count * sizeof *ready);
         chunk = first;
-        const void *weights = plan->weights + p->weights;
-        if (tier->wt_size != 1) {
-            if (held != p)
-                tier->expand(weights, false,
-                             plan->positions * plan->steps * p->nr * tier->lanes * tier->step,
-                             expanded);
-            held = p;
-            weights = expanded;
-        }
-        run_unit(conv, plan, p, first + b, staged, ready[b] ? NULL : half, block, weights, output);
+        run_unit(conv, plan, p, first + b, staged, ready[b] ? NULL : half, block, output);
         ready[b] = plan->panels > 1;
     }
 }
@@ -450,8 +452,8 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
         nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                       (me + 1) * staged_rows / team);
 #pragma omp barrier
-        run_units(conv, plan, staged, scratch + me * scratch_bytes(conv, plan), output,
-                  me * units / team, (me + 1) * units / team);
+        run_units(conv, plan, staged, scratch + me * scratch_bytes(plan), output, me * units / team,
+                  (me + 1) * units / team);
     }
 }
 

@@ -106,6 +106,7 @@ const nm_tier NM_TIER = {
     .winograd_columns = winograd_columns,
     .winograd_filter = winograd_filter,
     .winograd_bias = WINOGRAD_BIAS,
+    .winograd_dot = INT_DOT_COST,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
     .depthwise_vectors = DW_VECTORS,

@@ -125,7 +125,7 @@ static __attribute__((noinline)) void winograd_rows(const nm_winograd_tile *t, s
 enum { FILTER_CHANNELS = 64 };
 
 /** n <= FILTER_CHANNELS channels from c on; vectorized by the compiler. */
-INLINE int32_t filter_channels(const nm_winograd_filter *f, size_t c, size_t n, int8_t *out) {
+INLINE int32_t filter_channels(const nm_winograd_filter *f, size_t c, size_t n, wt_t *out) {
     int16_t sum[FILTER_CHANNELS] = {0};
     const int8_t *w = f->weights + c;
     for (size_t kh = 0; kh < f->height; ++kh)
@@ -137,13 +137,13 @@ INLINE int32_t filter_channels(const nm_winograd_filter *f, size_t c, size_t n, 
         }
     int32_t total = 0;
     for (size_t i = 0; i < n; ++i) {
-        out[c + i] = (int8_t)sum[i];
+        out[c + i] = (wt_t)sum[i];
         total += sum[i];
     }
     return total;
 }
 
-static int32_t winograd_filter(const nm_winograd_filter *f, int8_t *out) {
+static int32_t winograd_filter(const nm_winograd_filter *f, void *out) {
     int32_t total = 0;
     size_t c = 0;
     for (; c + FILTER_CHANNELS <= f->channels; c += FILTER_CHANNELS)

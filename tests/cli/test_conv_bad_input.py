@@ -208,7 +208,7 @@ def test_int4_input_out_of_range(conv: Conv, dtype: type, value: int) -> None:
         ({"input_zero_point": 1000}, "input_zero_point: 1000 is out of range"),
         ({"input_zero_point": 128}, "config.json: "),
         ({"algorithm": "fft"}, "algorithm 'fft': unknown"),
-        ({"algorithm": "winograd"}, "config.json: "),
+        ({"algorithm": "winograd", "stride": [2, 2]}, "config.json: "),
         ({"clamp": [1]}, "clamp: not a list of 2"),
         ({"clamp": ["a", 1]}, "clamp[0]: not a number"),
         ({"clamp": [5, -5]}, "config.json: "),

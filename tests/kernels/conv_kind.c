@@ -10,8 +10,9 @@ static bool kind_exists(const conv_kind *k) {
     const bool eight_bits = k->output == NM_INT8 || k->output == NM_UINT8;
     if (k->rounding == NM_ROUNDING_FLOAT && !eight_bits)
         return false; /* rounding is for 8-bit outputs: one kind stands for both */
-    /* There is a choice, and so something for auto to choose, at w4a4 only. */
-    if (k->algorithm != NM_ALGORITHM_DIRECT && (k->precision != NM_W4A4 || k->group_size != 0))
+    /* There is a choice, and so something for auto to choose, only here. */
+    const bool winograd = k->precision == NM_W4A4 || k->precision == NM_W8A8;
+    if (k->algorithm != NM_ALGORITHM_DIRECT && (!winograd || k->group_size != 0))
         return false;
     if (k->precision == NM_F32)
         return k->input == NM_FLOAT32 && k->output == NM_FLOAT32 && k->group_size == 0;

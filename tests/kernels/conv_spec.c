@@ -121,6 +121,18 @@ static size_t add_extremes(conv_spec *specs) {
     return n;
 }
 
+/** 8-bit sums that reach as far as Winograd goes: four times them is nearly 2^31. */
+static size_t add_longest(conv_spec *specs) {
+    for (size_t i = 0; i < 2; i++) {
+        specs[i] = plain(3, 3, 1820, 5, 3);
+        specs[i].input_fill = FILL_MAX;
+        specs[i].weight_fill = i == 0 ? FILL_MIN : FILL_MAX;
+        specs[i].input_zero = ZERO_MIN;
+        snprintf(specs[i].name, sizeof specs->name, "longest_%s", i == 0 ? "min" : "max");
+    }
+    return 2;
+}
+
 const conv_spec *conv_specs(size_t *count) {
     static conv_spec specs[512];
     memcpy(specs, variants, sizeof variants);
@@ -134,6 +146,7 @@ const conv_spec *conv_specs(size_t *count) {
     }
     n += add_tails(specs + n);
     n += add_extremes(specs + n);
+    n += add_longest(specs + n);
     *count = n;
     return specs;
 }
@@ -149,7 +162,7 @@ bool conv_spec_fits(const conv_spec *s, const conv_kind *kind) {
         return true;
     return s->kernel[0] == s->kernel[1] && (s->kernel[0] == 3 || s->kernel[0] == 5) &&
            s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1 &&
-           s->groups == 1;
+           s->groups == 1 && s->weight_zero != ZERO_MAX; /* there is none: one stands for all */
 }
 
 /** Half the time near a tile size, else small. */

@@ -266,17 +266,17 @@ static void test_unavailable(void) {
 
 /** A layer that the algorithm asked for by name does not exist for. */
 static void test_no_such_algorithm(void) {
-    nm_conv_desc w8a8 = valid_int(), strided = valid_int4();
-    w8a8.algorithm = strided.algorithm = NM_ALGORITHM_WINOGRAD;
+    nm_conv_desc f32 = valid_f32(), strided = valid_int4();
+    f32.algorithm = strided.algorithm = NM_ALGORITHM_WINOGRAD;
     strided.stride[0] = 2;
-    const nm_conv_desc *const cases[2] = {&w8a8, &strided};
+    const nm_conv_desc *const cases[2] = {&f32, &strided};
     for (size_t i = 0; i < 2; i++) {
         nm_conv *conv = NULL;
         nm_error error = {""};
         const nm_status status = nm_conv_create(cases[i], weights, NULL, &conv, &error);
         if (!tap_ok(status == NM_UNSUPPORTED && conv == NULL &&
                         strstr(error.message, "winograd") != NULL && well_formed(error.message),
-                    "winograd %s is unsupported", i == 0 ? "for w8a8" : "with stride 2"))
+                    "winograd %s is unsupported", i == 0 ? "for f32" : "with stride 2"))
             tap_diag("status %d, %s", (int)status, error.message);
     }
 }
