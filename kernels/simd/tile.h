@@ -37,9 +37,7 @@ INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t 
     return w;
 }
 
-/* INT_DOT_COST: what a dot product of accumulate_int() costs in those of accumulate_tile(). */
 #if defined(SUM_STEPS_8)
-#define INT_DOT_COST 1.5F
 /** As accumulate_int(), with sums of `sum_steps` steps taken in 16 bits: two instructions a product
  *  instead of three. */
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
@@ -72,7 +70,6 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
     return w;
 }
 #else
-#define INT_DOT_COST 1.0F
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
                                    size_t steps, const wt_t *w, int mr, int nr) {
     return accumulate_int(acc, x, t->pixel_stride, steps, w, mr, nr);

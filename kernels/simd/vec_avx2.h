@@ -185,6 +185,7 @@ INLINE vi vi_dot(vi acc, vx x, vw w) {
 typedef simde__m256i vs;
 
 INLINE vs vs_zero(void) { return simde_mm256_setzero_si256(); }
+INLINE vs vs_product(vx x, vw w) { return simde_mm256_maddubs_epi16(x, w); }
 INLINE vs vs_dot(vs sum, vx x, vw w) {
     return simde_mm256_add_epi16(sum, simde_mm256_maddubs_epi16(x, w));
 }
