@@ -59,32 +59,36 @@ static void fill(const nm_conv *conv, char *out, size_t count) {
         conv->tier->fill(out, count, nm_staged_zero(conv));
 }
 
-void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
-                   size_t begin, size_t end) {
+void nm_stage_line(const nm_conv *conv, const nm_stage *stage, const void *input, char *out,
+                   size_t r) {
     const nm_conv_desc *d = &conv->desc;
     const size_t left = stage->padding[1] * d->in_channels,
                  right = stage->padding[3] * d->in_channels;
     const size_t middle = d->in_width * d->in_channels;
-    for (size_t r = begin; r < end; ++r) {
-        const size_t n = r / stage->height, h = r % stage->height - stage->padding[0];
-        char *out = staged + r * (left + middle + right) * stage->element;
-        if (h >= d->in_height) {
-            fill(conv, out, left + middle + right);
-            continue;
-        }
-        const size_t first = (n * d->in_height + h) * middle;
-        fill(conv, out, left);
-        out += left * stage->element;
-        if (nm_input_is_native(conv)) {
-            memcpy(out, (const char *)input + first * stage->element, middle * stage->element);
-        } else {
-            const bool packed = nm_is_packed(d->input_type);
-            const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
-                                      .first = packed ? first : 0,
-                                      .count = middle,
-                                      .type = d->input_type};
-            conv->tier->stage(&row, out);
-        }
-        fill(conv, out + middle * stage->element, right);
+    const size_t n = r / stage->height, h = r % stage->height - stage->padding[0];
+    if (h >= d->in_height) {
+        fill(conv, out, left + middle + right);
+        return;
     }
+    const size_t first = (n * d->in_height + h) * middle;
+    fill(conv, out, left);
+    out += left * stage->element;
+    if (nm_input_is_native(conv)) {
+        memcpy(out, (const char *)input + first * stage->element, middle * stage->element);
+    } else {
+        const bool packed = nm_is_packed(d->input_type);
+        const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
+                                  .first = packed ? first : 0,
+                                  .count = middle,
+                                  .type = d->input_type};
+        conv->tier->stage(&row, out);
+    }
+    fill(conv, out + middle * stage->element, right);
+}
+
+void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
+                   size_t begin, size_t end) {
+    const size_t row_bytes = stage->width * conv->desc.in_channels * stage->element;
+    for (size_t r = begin; r < end; ++r)
+        nm_stage_line(conv, stage, input, staged + r * row_bytes, r);
 }

@@ -26,6 +26,10 @@ nm_stage nm_stage_in_place(const nm_conv *conv);
 /** Whether the kernels can read the caller's activations as they are. */
 bool nm_input_is_native(const nm_conv *conv);
 
+/** Stages row r of batch * height: stage->width pixels to `out`. */
+void nm_stage_line(const nm_conv *conv, const nm_stage *stage, const void *input, char *out,
+                   size_t r);
+
 /** Stages rows begin..end of batch * height, so that threads can share the work. */
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
                    size_t begin, size_t end);

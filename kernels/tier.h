@@ -75,15 +75,15 @@ typedef struct nm_tile {
 
 typedef void nm_tile_fn(const nm_tile *tile);
 
-/** Some Winograd tiles that follow each other in a row, for the input transform: along the columns
- * of pixels first, which a driver asks for, then along the rows, which the microkernel does. */
+/** Some Winograd tiles that follow each other in a row, for the input transform. Pixels are staged
+ * `tile_bytes` apart, a row's even ones before its odd ones: of all tiles, and all their channels,
+ * the same pixels are one run. */
 typedef struct nm_winograd_strip {
-    const void *input;                 /**< staged activations, the first tile's first pixel */
-    ptrdiff_t row_bytes, column_bytes; /**< from pixel to pixel */
+    const void *input;                 /**< the first tile's first pixel */
+    ptrdiff_t row_bytes, parity_bytes; /**< from row to row, from even to odd pixels */
     bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
-    size_t tiles, channels;
-    ptrdiff_t tile_bytes; /**< from pixel to pixel of `half`, and from tile to tile afterwards */
-    void *half;           /**< [row position][even or odd][pixel pair][tile_bytes] */
+    size_t tiles;
+    ptrdiff_t tile_bytes; /**< also from tile to tile of what is transformed */
 } nm_winograd_strip;
 
 /** The weight transform of one filter at one position. */
@@ -186,7 +186,10 @@ typedef struct nm_tier {
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
-    void (*winograd_columns)(const nm_winograd_strip *strip);
+    /** Parts a row's pixels, of `bytes` bytes each, into even and odd ones, `stride` bytes apart.
+     */
+    void (*winograd_part)(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
+                          void *odd);
     /** out[c] = the sum of row[kh] * column[kw] * weights[kh][kw][c], as the microkernels read
      * weights; returns the sum of all. */
     int32_t (*winograd_filter)(const nm_winograd_filter *filter, void *out);

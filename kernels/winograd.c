@@ -46,7 +46,8 @@ typedef struct winograd_plan {
     size_t steps;      /* per position */
     size_t tile_bytes; /* of a tile's channels at one position */
     size_t block;      /* most tiles of a block */
-    size_t chunk;      /* blocks of a chunk */
+    size_t blocks;
+    size_t chunk; /* blocks of a chunk */
     size_t panels;
     panel *panel;
     size_t weight_bytes;
@@ -263,6 +264,11 @@ static void name_kernel(nm_conv *conv, const winograd_plan *plan) {
              plan->block, plan->panel[0].nr * conv->tier->lanes, nm_isa_name(conv->tier->isa));
 }
 
+/** Bytes of one block of transformed tiles. */
+static size_t block_bytes(const winograd_plan *plan) {
+    return plan->block * plan->positions * plan->tile_bytes;
+}
+
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
     const nm_tier *tier = conv->tier;
@@ -284,44 +290,41 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->tile_bytes = plan->steps * tier->step * tier->act_size;
     if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan, bias))
         return NM_OUT_OF_MEMORY;
-    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
-    const size_t block_bytes = plan->block * plan->positions * plan->tile_bytes;
-    const size_t chunk = plan->weight_bytes <= RESIDENT_WEIGHTS ? 1 : CHUNK_BYTES / block_bytes + 1;
-    plan->chunk = chunk < blocks ? chunk : blocks;
+    plan->blocks = nm_ceil_div(plan->tiles, plan->block);
+    const size_t chunk =
+        plan->weight_bytes <= RESIDENT_WEIGHTS ? 1 : CHUNK_BYTES / block_bytes(plan) + 1;
+    plan->chunk = chunk < plan->blocks ? chunk : plan->blocks;
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-/** Bytes of one block of transformed tiles. */
-static size_t block_bytes(const winograd_plan *plan) {
-    return plan->block * plan->positions * plan->tile_bytes;
-}
-
 static size_t transformed_bytes(const winograd_plan *plan) {
     return nm_piece(plan->chunk * block_bytes(plan) + NM_ACTIVATION_SLACK);
 }
 
-/** Bytes of a strip's half-transformed columns. */
-static size_t strip_bytes(const winograd_plan *plan, size_t tiles) {
-    const size_t pixels = 2 * tiles + nm_winograd_patch(plan->columns) - 2;
-    return plan->rows->positions * pixels * plan->tile_bytes;
+/** Bytes of a staged row. */
+static size_t row_bytes(const winograd_plan *plan) { return plan->stage.width * plan->tile_bytes; }
+
+/** Of all rows, and what a vector reads beyond. */
+static size_t staged_bytes(const nm_conv *conv, const winograd_plan *plan) {
+    return nm_piece(conv->desc.batch * plan->stage.height * row_bytes(plan) + NM_ACTIVATION_SLACK);
 }
 
-/** Of a block's, which at worst is strips of one tile each, and what a vector reads beyond. */
-static size_t half_bytes(const winograd_plan *plan) {
-    return nm_piece(plan->block * strip_bytes(plan, 1) + NM_ACTIVATION_SLACK);
+/** Of a row before its pixels are parted. */
+static size_t line_bytes(const winograd_plan *plan) {
+    return nm_piece(row_bytes(plan) + NM_ACTIVATION_SLACK);
 }
 
 /** A thread's scratch. */
 static size_t scratch_bytes(const winograd_plan *plan) {
-    return half_bytes(plan) + transformed_bytes(plan) + nm_piece(plan->chunk * sizeof(bool));
+    return line_bytes(plan) + transformed_bytes(plan) + nm_piece(plan->chunk * sizeof(bool));
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const winograd_plan *plan = conv->plan;
-    return plan->stage.bytes + nm_useful_threads(conv, threads) * scratch_bytes(plan);
+    return staged_bytes(conv, plan) + nm_useful_threads(conv, threads) * scratch_bytes(plan);
 }
 
 /** Some tiles that follow each other in a row: their image, the first one's output row and column.
@@ -330,78 +333,77 @@ typedef struct strip {
     size_t n, oh, ow, tiles;
 } strip;
 
-/** The strip from tile `tile` on: to the end of its row, or `most` tiles. */
-static strip strip_at(const winograd_plan *plan, size_t tile, size_t most) {
-    const size_t row = tile / plan->tile_columns, column = tile - row * plan->tile_columns;
-    const size_t n = row / plan->tile_rows, left = plan->tile_columns - column;
-    return (strip){.n = n,
-                   .oh = (row - n * plan->tile_rows) * TILE,
-                   .ow = column * TILE,
-                   .tiles = left < most ? left : most};
-}
-
-/** The tiles of a block: blocks are of about equal size. */
-static size_t first_tile(const winograd_plan *plan, size_t block) {
-    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
-    return block * plan->tiles / blocks;
-}
-
-/** The strips of a block, transformed along their columns into `half`; returns how many. */
-static size_t transform_columns(const nm_conv *conv, const winograd_plan *plan, const char *staged,
-                                void *half, size_t block, nm_winograd_strip *strips) {
-    const nm_conv_desc *d = &conv->desc;
-    char *own = half;
-    const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
-    const size_t pixel = d->in_channels * plan->stage.element;
-    size_t count = 0;
-    for (size_t m = 0; m < mr; m += strips[count++].tiles) {
-        const strip at = strip_at(plan, first + m, mr - m);
-        strips[count] = (nm_winograd_strip){
-            .input =
-                staged + ((at.n * plan->stage.height + at.oh) * plan->stage.width + at.ow) * pixel,
-            .row_bytes = (ptrdiff_t)(plan->stage.width * pixel),
-            .column_bytes = (ptrdiff_t)pixel,
-            .five_rows = d->kernel_height == 5,
-            .five_columns = d->kernel_width == 5,
-            .tiles = at.tiles,
-            .channels = d->in_channels,
-            .tile_bytes = (ptrdiff_t)plan->tile_bytes,
-            .half = own,
-        };
-        conv->tier->winograd_columns(&strips[count]);
-        own += strip_bytes(plan, at.tiles);
+/** Cuts the mr tiles from `first` on into strips, which end with their rows; returns how many. */
+static size_t cut_strips(const winograd_plan *plan, size_t first, size_t mr, strip *strips) {
+    size_t row = first / plan->tile_columns, column = first - row * plan->tile_columns;
+    size_t n = row / plan->tile_rows, count = 0;
+    row -= n * plan->tile_rows;
+    while (mr > 0) {
+        const size_t left = plan->tile_columns - column, tiles = left < mr ? left : mr;
+        strips[count++] = (strip){.n = n, .oh = row * TILE, .ow = column * TILE, .tiles = tiles};
+        mr -= tiles;
+        column = 0;
+        if (++row == plan->tile_rows) {
+            row = 0;
+            ++n;
+        }
     }
     return count;
 }
 
-/** One block of tiles times one panel. `half` is NULL where the block has been transformed. */
-static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
-                     const char *staged, void *half, void *transformed, char *output) {
-    const nm_conv_desc *d = &conv->desc;
-    const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
-    const size_t element = nm_tensor_bytes(d->output_type, 1);
+/** The first tile of a block: blocks are of about equal size. */
+static size_t first_tile(const winograd_plan *plan, size_t block) {
+    return block * plan->tiles / plan->blocks;
+}
+
+static nm_winograd_strip strip_input(const nm_conv *conv, const winograd_plan *plan, strip at,
+                                     const char *staged) {
+    return (nm_winograd_strip){
+        .input = staged + (at.n * plan->stage.height + at.oh) * row_bytes(plan) +
+                 at.ow / 2 * plan->tile_bytes,
+        .row_bytes = (ptrdiff_t)row_bytes(plan),
+        .parity_bytes = (ptrdiff_t)row_bytes(plan) / 2,
+        .five_rows = conv->desc.kernel_height == 5,
+        .five_columns = conv->desc.kernel_width == 5,
+        .tiles = at.tiles,
+        .tile_bytes = (ptrdiff_t)plan->tile_bytes,
+    };
+}
+
+/** The pixels of a strip's outputs, at output channel `channel`: [output row][output column][mr].
+ *  Those beyond the image are `beyond`. */
+static void find_pixels(const nm_conv *conv, strip at, char *output, size_t channel, char *beyond,
+                        size_t mr, char **pixel) {
+    const size_t element = nm_tensor_bytes(conv->desc.output_type, 1);
     const size_t height = conv->info.out_height, width = conv->info.out_width;
-    char *pixel[4 * NM_MAX_MR];
-    char beyond[NM_CHANNEL_SLACK * 4]; /* where outputs beyond the image go */
-    const size_t pixel_bytes = d->out_channels * element, row_bytes = width * pixel_bytes;
-    strip at;
-    for (size_t m = 0; m < mr; m += at.tiles) {
-        at = strip_at(plan, first + m, mr - m);
-        char *const corner = output + (at.n * height + at.oh) * row_bytes + at.ow * pixel_bytes +
-                             p->channel * element;
-        for (size_t i = 0; i < 4; ++i)
-            for (size_t t = 0; t < at.tiles; ++t) {
-                const size_t column = TILE * t + i % 2;
-                const bool exists = at.oh + i / 2 < height && at.ow + column < width;
-                pixel[i * mr + m + t] =
-                    exists ? corner + i / 2 * row_bytes + column * pixel_bytes : beyond;
-            }
+    const size_t pixel_bytes = conv->desc.out_channels * element;
+    for (size_t i = 0; i < 4; ++i) {
+        const size_t row = at.oh + i / 2, column = at.ow + i % 2;
+        const size_t exist = row < height ? (width - column + 1) / TILE : 0;
+        char *next =
+            output + ((at.n * height + row) * width + column) * pixel_bytes + channel * element;
+        for (size_t t = 0; t < at.tiles; ++t, next += TILE * pixel_bytes)
+            pixel[i * mr + t] = t < exist ? next : beyond;
     }
-    nm_winograd_strip strips[NM_MAX_MR];
+}
+
+/** One block of tiles times one panel; `transform` says whether the block must yet be. */
+static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
+                     const char *staged, bool transform, void *transformed, char *output) {
+    const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
+    strip strips[NM_MAX_MR];
+    nm_winograd_strip inputs[NM_MAX_MR];
+    char *pixel[4 * NM_MAX_MR];
+    char beyond[NM_CHANNEL_SLACK * 4];
+    const size_t count = cut_strips(plan, first, mr, strips);
+    for (size_t i = 0, m = 0; i < count; m += strips[i++].tiles) {
+        inputs[i] = strip_input(conv, plan, strips[i], staged);
+        find_pixels(conv, strips[i], output, p->channel, beyond, mr, pixel + m);
+    }
     const nm_winograd_tile tile = {
         .input = transformed,
-        .strip = strips,
-        .strips = half ? transform_columns(conv, plan, staged, half, block, strips) : 0,
+        .strip = inputs,
+        .strips = transform ? count : 0,
         .transient = plan->panels == 1,
         .tile_bytes = (ptrdiff_t)plan->tile_bytes,
         .steps = plan->steps,
@@ -420,21 +422,39 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
  *  transformed when its first unit comes. `scratch` is the thread's own. */
 static void run_units(const nm_conv *conv, const winograd_plan *plan, const char *staged,
                       char *scratch, char *output, size_t begin, size_t end) {
-    const size_t blocks = nm_ceil_div(plan->tiles, plan->block);
-    char *const half = scratch, *const transformed = half + half_bytes(plan);
-    bool *const ready = (bool *)(transformed + transformed_bytes(plan));
-    size_t chunk = blocks; /* first block of the chunk whose blocks are `ready` */
+    bool *const ready = (bool *)(scratch + transformed_bytes(plan));
+    memset(ready, 0, plan->chunk * sizeof *ready);
+    size_t first = begin / (plan->chunk * plan->panels) * plan->chunk; /* block of the chunk */
+    size_t left = plan->blocks - first, count = left < plan->chunk ? left : plan->chunk;
+    size_t panel = (begin - first * plan->panels) / count;
+    size_t b = (begin - first * plan->panels) % count;
     for (size_t u = begin; u < end; ++u) {
-        const size_t first = u / (plan->chunk * plan->panels) * plan->chunk;
-        const size_t count = blocks - first < plan->chunk ? blocks - first : plan->chunk;
-        const size_t in_chunk = u - first * plan->panels, b = in_chunk % count;
-        const panel *p = &plan->panel[in_chunk / count];
-        char *const block = transformed + b * block_bytes(plan);
-        if (chunk != first)
-            memset(ready, 0, count * sizeof *ready);
-        chunk = first;
-        run_unit(conv, plan, p, first + b, staged, ready[b] ? NULL : half, block, output);
+        run_unit(conv, plan, &plan->panel[panel], first + b, staged, !ready[b],
+                 scratch + b * block_bytes(plan), output);
         ready[b] = plan->panels > 1;
+        if (++b < count)
+            continue;
+        b = 0;
+        if (++panel < plan->panels)
+            continue;
+        panel = 0;
+        first += count;
+        left -= count;
+        count = left < plan->chunk ? left : plan->chunk;
+        memset(ready, 0, count * sizeof *ready);
+    }
+}
+
+/** Stages rows begin..end, each pixel as long as a transformed tile, the even ones first. `line` is
+ *  the thread's own. */
+static void stage_rows(const nm_conv *conv, const winograd_plan *plan, const void *input,
+                       char *staged, char *line, size_t begin, size_t end) {
+    const size_t pixel_bytes = conv->desc.in_channels * plan->stage.element;
+    for (size_t r = begin; r < end; ++r) {
+        char *const even = staged + r * row_bytes(plan);
+        nm_stage_line(conv, &plan->stage, input, line, r);
+        conv->tier->winograd_part(line, plan->stage.width, pixel_bytes, plan->tile_bytes, even,
+                                  even + row_bytes(plan) / 2);
     }
 }
 
@@ -443,16 +463,15 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     const winograd_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     char *const staged = workspace;
-    char *const scratch = staged + plan->stage.bytes;
-    const size_t staged_rows = conv->desc.batch * plan->stage.height;
-    const size_t units = plan->panels * nm_ceil_div(plan->tiles, plan->block);
+    const size_t rows = conv->desc.batch * plan->stage.height;
+    const size_t units = plan->panels * plan->blocks;
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
-                      (me + 1) * staged_rows / team);
+        char *const line = staged + staged_bytes(conv, plan) + me * scratch_bytes(plan);
+        stage_rows(conv, plan, input, staged, line, me * rows / team, (me + 1) * rows / team);
 #pragma omp barrier
-        run_units(conv, plan, staged, scratch + me * scratch_bytes(plan), output, me * units / team,
+        run_units(conv, plan, staged, line + line_bytes(plan), output, me * units / team,
                   (me + 1) * units / team);
     }
 }

@@ -12,76 +12,53 @@
  * requantized from their registers.
  */
 
-/** x[first] + sign * x[second]. */
-INLINE va winograd_position(const va *x, const nm_winograd_position *p) {
-    if (p->sign == 0)
-        return x[p->first];
-    return p->sign > 0 ? va_add(x[p->first], x[p->second]) : va_sub(x[p->first], x[p->second]);
+/** a + sign * b; a alone for sign 0. */
+INLINE va winograd_pair(va a, va b, int sign) {
+    return sign == 0 ? a : sign > 0 ? va_add(a, b) : va_sub(a, b);
 }
 
-/** n channels of the positions of one column of pixels, `step` bytes apart at `out`. */
-INLINE void column_positions(const char *in, ptrdiff_t row, char *out, ptrdiff_t step, size_t n,
-                             const nm_winograd_axis *rows) {
+/** Of the two rows of pixels that a row of positions adds: the even and the odd ones. */
+typedef const char *winograd_pixels[2][2];
+
+/** n lanes of a row of positions; `tile` bytes lie from pixel to pixel of a parity. */
+INLINE void transform_lanes(winograd_pixels in, ptrdiff_t tile, int sign, act_t *const *out,
+                            size_t at, size_t n, const nm_winograd_axis *columns) {
     va pixel[NM_WINOGRAD_MAX_PATCH];
-    UNROLL for (size_t i = 0; i < nm_winograd_patch(rows); ++i) pixel[i] =
-        va_load_n((const act_t *)(in + (ptrdiff_t)i * row), n);
-    UNROLL for (size_t p = 0; p < rows->positions; ++p) {
-        va_store((act_t *)(out + (ptrdiff_t)p * step), winograd_position(pixel, &rows->position[p]),
-                 n);
-    }
-}
-
-/** A strip's transform along its columns of pixels, a vector of channels at a time. */
-INLINE void columns_transform(const nm_winograd_strip *strip, size_t channels,
-                              const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
-    enum { VECTOR = VA_LANES * sizeof(act_t) };
-    const size_t pairs = strip->tiles + nm_winograd_patch(columns) / 2 - 1;
-    const ptrdiff_t row = strip->row_bytes, column = strip->column_bytes, pair = strip->tile_bytes;
-    const ptrdiff_t parity = (ptrdiff_t)pairs * pair;
-    const char *in = strip->input;
-    for (size_t x = 0; x < 2 * pairs; ++x, in += column) {
-        char *out = (char *)strip->half + (ptrdiff_t)(x % 2) * parity + (ptrdiff_t)(x / 2) * pair;
-        const char *from = in;
-        for (size_t v = 0; v < channels / VA_LANES; ++v, from += VECTOR, out += VECTOR)
-            column_positions(from, row, out, 2 * parity, VA_LANES, rows);
-        if (channels % VA_LANES)
-            column_positions(from, row, out, 2 * parity, channels % VA_LANES, rows);
-    }
-}
-
-/** n lanes of one row of positions, from the even and odd pixels at `in`. */
-INLINE void row_positions(const act_t *in, ptrdiff_t parity, ptrdiff_t pair, act_t *const *out,
-                          size_t at, size_t n, const nm_winograd_axis *columns) {
-    va pixel[NM_WINOGRAD_MAX_PATCH];
-    UNROLL for (size_t i = 0; i < nm_winograd_patch(columns); ++i) pixel[i] =
-        va_load((const act_t *)((const char *)(in + at) + (ptrdiff_t)(i % 2) * parity +
-                                (ptrdiff_t)(i / 2) * pair));
+    UNROLL for (int i = 0; i < (int)nm_winograd_patch(columns); ++i) pixel[i] =
+        winograd_pair(va_load((const act_t *)(in[0][i % 2] + i / 2 * tile)),
+                      va_load((const act_t *)(in[1][i % 2] + i / 2 * tile)), sign);
     UNROLL for (size_t q = 0; q < columns->positions; ++q) {
-        va_store(out[q] + at,
-                 va_add(winograd_position(pixel, &columns->position[q]), va_set1(WINOGRAD_BIAS)),
-                 n);
+        const nm_winograd_position *c = &columns->position[q];
+        const va x = winograd_pair(pixel[c->first], pixel[c->second], c->sign);
+        va_store(out[q] + at, va_add(x, va_set1(WINOGRAD_BIAS)), n);
     }
 }
 
-/** The transform of one row of phases along the rows of pixels, where all tiles and channels are
- * one run. `position` bytes lie from position to position of the output. */
-INLINE void row_transform(const nm_winograd_strip *strip, size_t phase, char *output,
-                          ptrdiff_t position, const nm_winograd_axis *rows,
-                          const nm_winograd_axis *columns) {
-    const ptrdiff_t pair = strip->tile_bytes;
-    const ptrdiff_t parity = (ptrdiff_t)(strip->tiles + nm_winograd_patch(columns) / 2 - 1) * pair;
-    const size_t run = strip->tiles * (size_t)pair / sizeof(act_t);
-    const size_t whole = run / VA_LANES * VA_LANES;
-    for (size_t p = rows->first[phase]; p < (size_t)rows->first[phase] + rows->phase[phase]; ++p) {
-        const act_t *const in =
-            (const act_t *)((const char *)strip->half + 2 * (ptrdiff_t)p * parity);
+/** A row of phases of all a strip's tiles and channels. `position` bytes lie from position to
+ *  position of the output. */
+INLINE void transform_strip(const nm_winograd_strip *strip, size_t phase, char *output,
+                            ptrdiff_t position, const nm_winograd_axis *rows,
+                            const nm_winograd_axis *columns) {
+    const nm_winograd_strip s = *strip; /* which stores of bytes do not change */
+    const size_t run = s.tiles * (size_t)s.tile_bytes / sizeof(act_t);
+    const size_t begin = rows->first[phase], end = begin + rows->phase[phase];
+    UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+        if (p < begin || p >= end) /* p is a constant, too */
+            continue;
+        const nm_winograd_position *row = &rows->position[p];
+        const char *const first = (const char *)s.input + row->first * s.row_bytes;
+        const char *const second = (const char *)s.input + row->second * s.row_bytes;
+        winograd_pixels in = {{first, first + s.parity_bytes}, {second, second + s.parity_bytes}};
         act_t *out[NM_WINOGRAD_MAX_POSITIONS];
         UNROLL for (size_t q = 0; q < columns->positions; ++q) out[q] =
             (act_t *)(output + (ptrdiff_t)nm_winograd_place(rows, columns, p, q) * position);
-        for (size_t at = 0; at < whole; at += VA_LANES)
-            row_positions(in, parity, pair, out, at, VA_LANES, columns);
-        if (whole < run)
-            row_positions(in, parity, pair, out, whole, run - whole, columns);
+        size_t at = 0;
+        for (; at + VA_LANES <= run; at += VA_LANES) {
+            transform_lanes(in, s.tile_bytes, row->sign, out, at, VA_LANES, columns);
+            UNROLL for (int i = 0; i < 4; ++i) in[i / 2][i % 2] += VA_LANES * sizeof(act_t);
+        }
+        if (at < run)
+            transform_lanes(in, s.tile_bytes, row->sign, out, at, run - at, columns);
     }
 }
 
@@ -98,16 +75,29 @@ INLINE void row_transform(const nm_winograd_strip *strip, size_t phase, char *ou
             call(&nm_winograd_3, &nm_winograd_3);                                                  \
     } while (0)
 
-static void winograd_columns(const nm_winograd_strip *strip) {
-#define CALL(rows, columns) columns_transform(strip, channels, rows, columns)
-    if (strip->channels == VA_LANES / 2) { /* a constant, too */
-        const size_t channels = VA_LANES / 2;
-        WITH_AXES(strip, CALL);
-    } else {
-        const size_t channels = strip->channels;
-        WITH_AXES(strip, CALL);
+INLINE void copy_pixel(const char *from, char *to, size_t bytes) {
+    enum { VECTOR = VA_LANES * sizeof(act_t) };
+    for (; bytes >= VECTOR; bytes -= VECTOR, from += VECTOR, to += VECTOR)
+        va_store((act_t *)to, va_load((const act_t *)from), VA_LANES);
+    if (bytes)
+        va_store((act_t *)to, va_load((const act_t *)from), bytes / sizeof(act_t));
+}
+
+INLINE void part_pixels(const char *row, size_t pixels, size_t bytes, size_t stride, char *even,
+                        char *odd) {
+    for (size_t i = 0; i < pixels; i += 2, row += 2 * bytes, even += stride, odd += stride) {
+        copy_pixel(row, even, bytes);
+        copy_pixel(row + bytes, odd, bytes);
     }
-#undef CALL
+}
+
+static void winograd_part(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
+                          void *odd) {
+    enum { HALF = VA_LANES / 2 * sizeof(act_t) };
+    if (bytes == HALF) /* a constant, which needs no mask */
+        part_pixels(row, pixels, HALF, stride, even, odd);
+    else
+        part_pixels(row, pixels, bytes, stride, even, odd);
 }
 
 /** Transforms row of phases `phase` of a tile's input, `position` bytes from position to position.
@@ -115,7 +105,7 @@ static void winograd_columns(const nm_winograd_strip *strip) {
 static __attribute__((noinline)) void winograd_rows(const nm_winograd_tile *t, size_t phase,
                                                     char *output, ptrdiff_t position) {
     for (const nm_winograd_strip *strip = t->strip; strip < t->strip + t->strips; ++strip) {
-#define CALL(rows, columns) row_transform(strip, phase, output, position, rows, columns)
+#define CALL(rows, columns) transform_strip(strip, phase, output, position, rows, columns)
         WITH_AXES(strip, CALL);
 #undef CALL
         output += (ptrdiff_t)strip->tiles * t->tile_bytes;
