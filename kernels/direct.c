@@ -28,6 +28,7 @@ typedef struct panel {
     size_t first_unit;              /* of all panels' units */
     size_t weights;                 /* byte offset of its packed weights */
     size_t groups;                  /* element offset of its group scales */
+    bool expands_along;             /* its first tile expands it: see nm_tier.tile_expanding */
 } panel;
 
 typedef struct direct_plan {
@@ -345,6 +346,14 @@ static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
     return can;
 }
 
+/** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
+static bool expands_along(const nm_conv *conv, const direct_plan *plan, const panel *p) {
+    const size_t steps = conv->tier->packed_steps[p->nr];
+    return plan->expand && nm_is_int4(conv) && !conv->desc.group_size &&
+           conv->tier->tile_expanding[p->nr][1] && plan->left_steps % steps == 0 &&
+           plan->steps % steps == 0 && plan->right_steps % steps == 0;
+}
+
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     direct_plan *plan = nm_alloc(sizeof *plan);
     if (!plan)
@@ -357,6 +366,8 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
         return NM_OUT_OF_MEMORY;
     plan->packed = reads_packed(conv, plan);
     plan->expand &= !plan->packed;
+    for (panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+        p->expands_along = expands_along(conv, plan, p);
     if (plan->is_int && !conv->desc.group_size &&
         !nm_epilogue_offset(conv, &conv->epilogue,
                             nm_largest_sum(conv) + nm_largest_bias(conv, bias)))
@@ -430,38 +441,41 @@ static size_t tile_pixel(const panel *p, size_t tile) {
     return tile * p->tile_pixels + (tile < p->wide_tiles ? tile : p->wide_tiles);
 }
 
-/** The panel's weights as the tiles read them; `expanded` is the panel that `scratch` holds. */
-static const char *panel_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
-                                 const panel **expanded, char *scratch) {
-    const char *weights = (const char *)plan->weights + p->weights;
-    if (!plan->expand)
-        return weights;
-    if (*expanded != p)
-        conv->tier->expand(weights, nm_is_int4(conv), panel_elements(conv, plan, p), scratch);
-    *expanded = p;
-    return scratch;
-}
-
 /** Leaves out the kernel rows that lie in the padding above or below output row oh. */
-static void skip_padding(const nm_conv *conv, const direct_plan *plan, const panel *p, size_t oh,
-                         nm_tile *tile) {
+static void skip_padding(const nm_conv *conv, const direct_plan *plan, size_t oh, nm_tile *tile) {
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = conv->tier;
     const size_t top = oh * d->stride[0], above = d->padding[0], dilation = d->dilation[0];
     const size_t first = top < above ? nm_ceil_div(above - top, dilation) : 0;
     const size_t below = above + d->in_height; /* first padded row below, counted like top */
     size_t end = top < below ? nm_ceil_div(below - top, dilation) : 0;
     end = end < d->kernel_height ? end : d->kernel_height;
     const size_t skipped = first < end ? first * plan->skip_segments : 0;
-    const size_t weight_bits = !plan->is_int  ? 32
-                               : plan->packed ? 4
-                               : plan->expand ? 8 * tier->wt_size
-                                              : 8;
-    const size_t step = plan->is_int ? tier->step : 1;
     tile->segment += skipped;
     tile->segments = first < end ? (end - first) * plan->skip_segments : 0;
-    tile->weights = (const char *)tile->weights +
-                    skipped * plan->steps * p->nr * tier->lanes * step * weight_bits / 8;
+}
+
+/** Points the tile at the weights of its segments, which become bytes with the first tile of a
+ *  panel; `expanded` is the panel that `scratch` holds. */
+static void find_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
+                         const panel **expanded, char *scratch, nm_tile *tile) {
+    const nm_tier *tier = conv->tier;
+    const size_t segment = plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
+    const size_t begin = (size_t)(tile->segment - plan->segment) * segment;
+    const size_t end = begin + tile->segments * segment;
+    const size_t weight_bits = !plan->is_int ? 32 : nm_is_int4(conv) ? 4 : 8;
+    const char *const kept = (const char *)plan->weights + p->weights;
+    tile->weights = plan->expand ? scratch + begin * tier->wt_size : kept + begin * weight_bits / 8;
+    if (!plan->expand || *expanded == p)
+        return;
+    *expanded = p;
+    const size_t count = panel_elements(conv, plan, p);
+    if (!p->expands_along) {
+        tier->expand(kept, nm_is_int4(conv), count, scratch);
+        return;
+    }
+    tile->packed = kept + begin / 2;
+    tier->expand(kept, true, begin, scratch);
+    tier->expand(kept + end / 2, true, count - end, scratch + end * tier->wt_size);
 }
 
 /** Hands a tile to the microkernel of its kind and size. */
@@ -490,6 +504,8 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
     }
     if (plan->packed)
         tier->tile_packed[p->nr](tile);
+    else if (tile->packed)
+        tier->tile_expanding[p->nr][mr](tile);
     else
         tier->tile_int[p->nr][mr](tile);
 }
@@ -524,7 +540,6 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .steps = plan->steps - left - right,
             .right_steps = right,
             .small_activations = d->precision == NM_W4A4,
-            .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
             .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +
                       p->channel * output_element,
@@ -534,7 +549,8 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .epilogue = &conv->epilogue,
         };
         if (plan->skip_segments && (d->padding[0] || d->padding[2]))
-            skip_padding(conv, plan, p, oh, &tile);
+            skip_padding(conv, plan, oh, &tile);
+        find_weights(conv, plan, p, &expanded, scratch, &tile);
         run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }

@@ -59,6 +59,7 @@ typedef struct nm_tile {
     size_t left_steps, steps, right_steps;
     bool small_activations;    /**< of four bits */
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
+    const void *packed;        /**< of what nm_tier.tile_expanding makes them first */
     const void *bias;          /**< int32 or float [nr * lanes]: the accumulators' start */
     const int32_t *pixel_term; /**< int32 [mr] added to every channel's accumulator, or NULL */
 
@@ -179,6 +180,9 @@ typedef struct nm_tier {
     size_t mr[NM_MAX_NR + 1];
 
     nm_tile_fn *tile_int[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    /** The first of the tiles that read the same int4 weights makes them as it goes; the steps of
+     * a segment must be multiples of packed_steps. Where there is none, `expand` comes before. */
+    nm_tile_fn *tile_expanding[NM_MAX_NR + 1][NM_MAX_MR + 1];
     /** One pixel, the weights packed as nm_compress_int4() leaves them; the steps of a segment must
      * be a multiple of packed_steps. */
     nm_tile_fn *tile_packed[NM_MAX_NR + 1];

@@ -88,17 +88,32 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
 
-/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
-INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+#if defined(__GFNI__)
+/* Bit i of a product is the parity of the bits that byte 7 - i of the matrix selects: the lower
+ * three bits are copied, the nibble's highest is repeated. The matrices stay in memory: in a loop,
+ * they would take registers that the sums need. */
+INLINE vw nibbles(vw bytes, const int64_t *matrix) {
+    __asm__ volatile("" : "+r"(matrix));
+    return _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(*matrix), 0);
+}
+static const int64_t low_matrix = 0x0102040808080808, high_matrix = 0x1020408080808080;
+INLINE vw low_nibbles(vw bytes) { return nibbles(bytes, &low_matrix); }
+INLINE vw high_nibbles(vw bytes) { return nibbles(bytes, &high_matrix); }
+#else
+INLINE vw low_nibbles(vw bytes) {
     const simde__m512i sign_extended = simde_mm512_broadcast_i32x4(
         simde_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    const simde__m512i mask = simde_mm512_set1_epi8(15);
-    const simde__m512i bytes = simde_mm512_loadu_si512(in);
-    simde_mm512_storeu_si512(
-        low, simde_mm512_shuffle_epi8(sign_extended, simde_mm512_and_si512(bytes, mask)));
-    simde_mm512_storeu_si512(
-        high, simde_mm512_shuffle_epi8(
-                  sign_extended, simde_mm512_and_si512(simde_mm512_srli_epi16(bytes, 4), mask)));
+    return simde_mm512_shuffle_epi8(sign_extended,
+                                    simde_mm512_and_si512(bytes, simde_mm512_set1_epi8(15)));
+}
+INLINE vw high_nibbles(vw bytes) { return low_nibbles(simde_mm512_srli_epi16(bytes, 4)); }
+#endif
+
+/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    const vw bytes = simde_mm512_loadu_si512(in);
+    simde_mm512_storeu_si512(low, low_nibbles(bytes));
+    simde_mm512_storeu_si512(high, high_nibbles(bytes));
 }
 
 /* A vector of activations, modulo 256. */
