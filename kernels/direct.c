@@ -40,6 +40,7 @@ typedef struct direct_plan {
     bool gather, expand;
     bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
+    bool stage_tiles;        /* each tile's pixels right before it, instead of the whole input */
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t segments, segment_length, steps;
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
@@ -98,6 +99,27 @@ static bool can_leave_out_padding(const nm_conv *conv, const direct_plan *plan, 
            left + right <= d->kernel_width;
 }
 
+/** Activations and weights may change places within a pixel's channels together, so nibbles are
+ *  staged as they are found, where blocks of them fill a group's channels. */
+static size_t nibble_block(const nm_conv *conv) {
+    if (!nm_is_packed(conv->desc.input_type) || conv->desc.group_size)
+        return 0;
+    const size_t block = conv->tier->stage_block;
+    return conv->group_in % (2 * block) == 0 ? block : conv->group_in % block == 0 ? block / 2 : 0;
+}
+
+/** Weights of `count` bytes, a nibble each, from their order to that of staged activations. */
+static void reorder(int8_t *values, size_t count, size_t block) {
+    int8_t high[NM_MAX_STAGE_BLOCK];
+    for (int8_t *v = values; v < values + count; v += 2 * block) {
+        for (size_t i = 0; i < block; ++i)
+            high[i] = v[2 * i + 1];
+        for (size_t i = 0; i < block; ++i)
+            v[i] = v[2 * i];
+        memcpy(v + block, high, block);
+    }
+}
+
 /** Chooses segments and what must stand before the tiles. */
 static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
@@ -124,6 +146,7 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     }
     const bool over_read = !plan->gather && plan->segment_length % step;
     plan->stage = nm_stage_plan(conv, over_read, 0, 0);
+    plan->stage.block = nibble_block(conv);
 }
 
 /** Byte offset of reduction index k (flattened HWI) from a window's first activation. */
@@ -305,6 +328,8 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     }
     if (values)
         nm_unpack_int4(weights, count, NM_INT4, values);
+    if (plan->stage.block)
+        reorder(values, count, plan->stage.block);
     const int8_t *const all = values ? values : weights;
     for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
         const int8_t *rows = all + p->channel * conv->reduction;
@@ -346,6 +371,17 @@ static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
     return can;
 }
 
+/** Whether tiles see their own pixels only, and so few panels see them that each had better stage
+ *  them again than have all of them travel to the second-level cache and back. */
+static bool stages_tiles(const nm_conv *conv, const direct_plan *plan) {
+    const nm_conv_desc *d = &conv->desc;
+    for (int i = 0; i < 4; ++i)
+        if (d->padding[i])
+            return false;
+    return runs_through_rows(d) && !nm_input_is_native(conv) && !plan->gather && d->groups == 1 &&
+           plan->panels == 1;
+}
+
 /** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
 static bool expands_along(const nm_conv *conv, const direct_plan *plan, const panel *p) {
     const size_t steps = conv->tier->packed_steps[p->nr];
@@ -364,6 +400,11 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan_reduction(conv, plan);
     if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
+    if (stages_tiles(conv, plan)) {
+        plan->stage_tiles = true;
+        plan->stage.needed = false;
+        plan->stage.bytes = 0;
+    }
     plan->packed = reads_packed(conv, plan);
     plan->expand &= !plan->packed;
     for (panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
@@ -388,7 +429,9 @@ static size_t gathered_pixel(const direct_plan *plan) {
 }
 
 static size_t gathered_bytes(const direct_plan *plan) {
-    return plan->gather ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK) : 0;
+    return plan->gather || plan->stage_tiles
+               ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK)
+               : 0;
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
@@ -551,6 +594,11 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
         if (plan->skip_segments && (d->padding[0] || d->padding[2]))
             skip_padding(conv, plan, oh, &tile);
         find_weights(conv, plan, p, &expanded, scratch, &tile);
+        if (plan->stage_tiles) {
+            nm_stage_run(conv, &plan->stage, input, x * d->in_channels, mr * d->in_channels,
+                         gathered);
+            tile.input = gathered;
+        }
         run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }

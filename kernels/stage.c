@@ -59,6 +59,17 @@ static void fill(const nm_conv *conv, char *out, size_t count) {
         conv->tier->fill(out, count, nm_staged_zero(conv));
 }
 
+void nm_stage_run(const nm_conv *conv, const nm_stage *stage, const void *input, size_t first,
+                  size_t count, char *out) {
+    const bool packed = nm_is_packed(conv->desc.input_type);
+    const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
+                              .first = packed ? first : 0,
+                              .count = count,
+                              .type = conv->desc.input_type,
+                              .block = stage->block};
+    conv->tier->stage(&row, out);
+}
+
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
                    size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
@@ -78,12 +89,7 @@ void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input
         if (nm_input_is_native(conv)) {
             memcpy(out, (const char *)input + first * stage->element, middle * stage->element);
         } else {
-            const bool packed = nm_is_packed(d->input_type);
-            const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
-                                      .first = packed ? first : 0,
-                                      .count = middle,
-                                      .type = d->input_type};
-            conv->tier->stage(&row, out);
+            nm_stage_run(conv, stage, input, first, middle, out);
         }
         fill(conv, out + middle * stage->element, right);
     }

@@ -11,9 +11,10 @@
 #include "narrowmac.h"
 
 enum {
-    NM_MAX_LANES = 16, /**< most int32 lanes of a vector on any tier */
-    NM_MAX_NR = 4,     /**< most vectors of output channels in a tile */
-    NM_MAX_MR = 14,    /**< most pixels in a tile */
+    NM_MAX_LANES = 16,       /**< most int32 lanes of a vector on any tier */
+    NM_MAX_NR = 4,           /**< most vectors of output channels in a tile */
+    NM_MAX_MR = 14,          /**< most pixels in a tile */
+    NM_MAX_STAGE_BLOCK = 64, /**< most bytes of an nm_tier.stage_block */
     /** Elements by which per-channel arrays and panels may be over-read. */
     NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
     /** An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of 2^23 + n. */
@@ -164,6 +165,9 @@ typedef struct nm_stage_row {
     size_t first;      /**< packed types: index of the run's first element in `input` */
     size_t count;
     nm_dtype type;
+    /** Packed types: 0, or the low nibbles of so many bytes come before the high ones; `first` and
+     * `count` are multiples of twice that. */
+    size_t block;
 } nm_stage_row;
 
 typedef struct nm_tier {
@@ -201,6 +205,7 @@ typedef struct nm_tier {
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
     void (*stage)(const nm_stage_row *row, void *output);
+    size_t stage_block; /**< that, or half of it, may be a row's `block` */
     void (*fill)(void *output, size_t count, int32_t value); /**< staged integer activations */
     /** Packed nibbles or int8 to the microkernel's weights; count is a multiple of 2 * block. */
     void (*expand)(const void *packed, bool int4, size_t count, void *weights);

@@ -122,6 +122,7 @@ const nm_tier NM_TIER = {
     .depthwise_pixels = DW_PIXELS,
     .depthwise_sign = DW_SIGN,
     .stage = stage,
+    .stage_block = VA_LANES,
     .fill = fill,
     .expand = expand,
     .expand_block = EXPAND_BLOCK,

@@ -122,12 +122,26 @@ typedef simde__m512i va;
 
 INLINE va va_set1(int x) { return simde_mm512_set1_epi8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm512_loadu_si512(p); }
+/* At least the first n. */
+INLINE va va_load_n(const act_t *p, size_t n) {
+    if (n == VA_LANES / 2)
+        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
+    return va_load(p);
+}
 INLINE va va_xor(va a, va b) { return simde_mm512_xor_si512(a, b); }
 /* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
 INLINE va va_nibbles(const uint8_t *p) {
     const simde__m512i words =
         _mm512_cvtepu8_epi16(simde_mm256_loadu_si256((const simde__m256i *)p));
     return simde_mm512_and_si512(simde_mm512_or_si512(words, simde_mm512_slli_epi16(words, 4)),
+                                 simde_mm512_set1_epi8(15));
+}
+/* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm512_and_si512(va_load_n(p, n), simde_mm512_set1_epi8(15));
+}
+INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm512_and_si512(simde_mm512_srli_epi16(va_load_n(p, n), 4),
                                  simde_mm512_set1_epi8(15));
 }
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
@@ -140,12 +154,6 @@ INLINE void va_store(act_t *p, va a, size_t n) {
         simde_mm256_storeu_si256((simde__m256i *)p, simde_mm512_castsi512_si256(a));
     else
         _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);
-}
-/* At least the first n. */
-INLINE va va_load_n(const act_t *p, size_t n) {
-    if (n == VA_LANES / 2)
-        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
-    return va_load(p);
 }
 
 /* Depthwise: 64 channels, four rows at a time. */
