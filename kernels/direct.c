@@ -40,7 +40,8 @@ typedef struct direct_plan {
     bool gather, expand;
     bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
-    bool stage_tiles;        /* each tile's pixels right before it, instead of the whole input */
+    bool stage_tiles;        /* a tile's pixels right before the first tile that reads them, ... */
+    bool stage_near;         /* ... which is the only one: all in the same place */
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t segments, segment_length, steps;
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
@@ -371,15 +372,13 @@ static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
     return can;
 }
 
-/** Whether tiles see their own pixels only, and so few panels see them that each had better stage
- *  them again than have all of them travel to the second-level cache and back. */
+/** Whether tiles see their own pixels only, so that those of the first panel can stage them. */
 static bool stages_tiles(const nm_conv *conv, const direct_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
     for (int i = 0; i < 4; ++i)
         if (d->padding[i])
             return false;
-    return runs_through_rows(d) && !nm_input_is_native(conv) && !plan->gather && d->groups == 1 &&
-           plan->panels == 1;
+    return runs_through_rows(d) && !nm_input_is_native(conv) && !plan->gather && d->groups == 1;
 }
 
 /** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
@@ -400,11 +399,10 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan_reduction(conv, plan);
     if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
-    if (stages_tiles(conv, plan)) {
-        plan->stage_tiles = true;
-        plan->stage.needed = false;
+    plan->stage_tiles = stages_tiles(conv, plan);
+    plan->stage_near = plan->stage_tiles && plan->panels == 1;
+    if (plan->stage_near)
         plan->stage.bytes = 0;
-    }
     plan->packed = reads_packed(conv, plan);
     plan->expand &= !plan->packed;
     for (panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
@@ -429,7 +427,7 @@ static size_t gathered_pixel(const direct_plan *plan) {
 }
 
 static size_t gathered_bytes(const direct_plan *plan) {
-    return plan->gather || plan->stage_tiles
+    return plan->gather || plan->stage_near
                ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK)
                : 0;
 }
@@ -553,9 +551,10 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** Computes units begin..end. `scratch` is the thread's own. */
-static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, void *output,
-                      char *scratch, size_t begin, size_t end) {
+/** Computes units begin..end. `scratch` is the thread's own; `unstaged`, unless NULL, is the input
+ * of which each tile's pixels are to be staged first. */
+static void run_units(const nm_conv *conv, const direct_plan *plan, const void *unstaged,
+                      const char *input, void *output, char *scratch, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
     const size_t output_element = nm_tensor_bytes(d->output_type, 1);
@@ -594,19 +593,21 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
         if (plan->skip_segments && (d->padding[0] || d->padding[2]))
             skip_padding(conv, plan, oh, &tile);
         find_weights(conv, plan, p, &expanded, scratch, &tile);
-        if (plan->stage_tiles) {
-            nm_stage_run(conv, &plan->stage, input, x * d->in_channels, mr * d->in_channels,
-                         gathered);
-            tile.input = gathered;
+        if (unstaged) {
+            char *const to = plan->stage_near ? gathered : (char *)tile.input;
+            nm_stage_run(conv, &plan->stage, unstaged, x * d->in_channels, mr * d->in_channels, to);
+            tile.input = to;
         }
         run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }
 
+enum { LEAST_TILES = 8 }; /* a thread's, for threads to share a panel's */
+
 /** Whether each thread takes all panels of some pixels, mostly those that it has staged, which are
  * in its caches then; where the weights are many or the pixels few, it takes some panels. */
 static bool stay_with_staged(const direct_plan *plan, size_t team) {
-    enum { RESIDENT_WEIGHTS = 1024 * 1024, LEAST_TILES = 8 };
+    enum { RESIDENT_WEIGHTS = 1024 * 1024 };
     const size_t weight = plan->is_int ? 1 : sizeof(float);
     return plan->stage.needed && plan->panels * plan->panel_weights * weight <= RESIDENT_WEIGHTS &&
            plan->rows * plan->panel->row_tiles >= LEAST_TILES * team;
@@ -623,23 +624,31 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        const char *in = input;
-        if (plan->stage.needed) {
+        const char *const in = plan->stage.needed ? staged : input;
+        char *const own = scratch + me * per_thread;
+        const panel *first = plan->panel;
+        const size_t tiles = plan->rows * first->row_tiles;
+        if (plan->stage_near || (plan->stage_tiles && tiles >= LEAST_TILES * team)) {
+            run_units(conv, plan, input, in, output, own, me * tiles / team,
+                      (me + 1) * tiles / team);
+            ++first;
+        } else if (plan->stage.needed) {
             nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                           (me + 1) * staged_rows / team);
-            in = staged;
+        }
+        if (plan->stage.needed) {
 #pragma omp barrier
         }
-        char *const own = scratch + me * per_thread;
         if (stay_with_staged(plan, team)) {
-            for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
+            for (const panel *p = first; p < plan->panel + plan->panels; ++p) {
                 const size_t units = plan->rows * p->row_tiles;
-                run_units(conv, plan, in, output, own, p->first_unit + me * units / team,
+                run_units(conv, plan, NULL, in, output, own, p->first_unit + me * units / team,
                           p->first_unit + (me + 1) * units / team);
             }
         } else {
-            run_units(conv, plan, in, output, own, me * plan->units / team,
-                      (me + 1) * plan->units / team);
+            const size_t begin = first == plan->panel ? 0 : tiles, units = plan->units - begin;
+            run_units(conv, plan, NULL, in, output, own, begin + me * units / team,
+                      begin + (me + 1) * units / team);
         }
     }
 }

@@ -8,7 +8,9 @@ INLINE va finish_nibbles(va x, int sign, int bias) {
 /** Blocks of 2 * `block` nibbles: no shuffle, as they need not be in order. */
 INLINE void stage_blocks(const nm_stage_row *row, act_t *out, size_t block, int sign, int bias) {
     const uint8_t *x = (const uint8_t *)row->input + row->first / 2;
+    enum { AHEAD = 1024 };
     for (const act_t *end = out + row->count; out < end; out += 2 * block, x += block) {
+        __builtin_prefetch(x + AHEAD);
         va_store(out, finish_nibbles(va_low_nibbles(x, block), sign, bias), block);
         va_store(out + block, finish_nibbles(va_high_nibbles(x, block), sign, bias), block);
     }
@@ -31,6 +33,12 @@ INLINE void stage_nibbles(const nm_stage_row *row, act_t *restrict out, int sign
         out[i++] = (act_t)(((*x++ >> 4) ^ sign) + bias);
     for (; i + VA_LANES <= n; i += VA_LANES, x += VA_LANES / 2)
         va_store(out + i, finish_nibbles(va_nibbles(x), sign, bias), VA_LANES);
+    if (i >= VA_LANES && (n - i) % 2 == 0) { /* again some of the last: values are not in place */
+        x -= (VA_LANES - (n - i)) / 2;
+        i = n - VA_LANES;
+        va_store(out + i, finish_nibbles(va_nibbles(x), sign, bias), VA_LANES);
+        return;
+    }
     for (; i + 2 <= n; i += 2, ++x) {
         out[i] = (act_t)(((*x & 15) ^ sign) + bias);
         out[i + 1] = (act_t)(((*x >> 4) ^ sign) + bias);
