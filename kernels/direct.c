@@ -188,6 +188,21 @@ static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const
     return nm_is_int4(conv) ? nm_round_up(elements, 2 * conv->tier->expand_block) : elements;
 }
 
+/** Vectors of a panel at most. An int4 panel that few tiles read should stay in the first-level
+ * cache when it is expanded, as its stores cost more than a narrower tile then. */
+static size_t widest_panel(const nm_conv *conv, const direct_plan *plan) {
+    enum { NEAR_BYTES = 24 * 1024, FEW_TILES = 16 };
+    const nm_tier *tier = conv->tier;
+    const size_t widest = nm_widest_tile(tier), mr = tier->mr[widest];
+    const size_t vector = plan->segments * plan->steps * tier->lanes * tier->step * tier->wt_size;
+    if (nm_is_int4(conv) && plan->rows == 1 && plan->row_pixels > mr &&
+        plan->row_pixels <= FEW_TILES * mr)
+        for (size_t nr = widest; nr > 1; --nr)
+            if (nr * vector <= NEAR_BYTES)
+                return nr;
+    return widest;
+}
+
 /** Cuts each group's output channels into panels of about equal width, and the pixels into tiles.
  */
 static bool plan_panels(nm_conv *conv, direct_plan *plan) {
@@ -198,7 +213,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
     plan->row_pixels = pixels / plan->rows;
 
     const size_t vectors = nm_ceil_div(conv->group_out, tier->lanes);
-    const size_t per_group = nm_ceil_div(vectors, nm_widest_tile(tier));
+    const size_t per_group = nm_ceil_div(vectors, widest_panel(conv, plan));
     plan->panels = d->groups * per_group;
     plan->panel = nm_alloc(plan->panels * sizeof *plan->panel);
     if (!plan->panel)

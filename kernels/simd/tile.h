@@ -51,6 +51,8 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
             }
             UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += DOT_STEP * sizeof(act_t);
             w += (size_t)nr * VL * DOT_STEP;
+            if (together > 1) /* or the later steps' weights wait in registers */
+                READ_AGAIN(w);
         }
         steps -= together;
     } while (steps > 0);
