@@ -43,6 +43,8 @@ typedef struct direct_plan {
     bool stage_tiles;        /* a tile's pixels right before the first tile that reads them, ... */
     bool stage_near;         /* ... which is the only one: all in the same place */
     size_t rows, row_pixels; /* output pixels: rows of tiles */
+    size_t first_row; /* a panel begins there and goes around: one that sees as little padding as
+                         any, so that its first tile expands all of the panel */
     size_t segments, segment_length, steps;
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
     size_t top, left;     /* padding that is in no copy: its taps are left out ... */
@@ -422,6 +424,9 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->expand &= !plan->packed;
     for (panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
         p->expands_along = expands_along(conv, plan, p);
+    const size_t below_padding = nm_ceil_div(conv->desc.padding[0], conv->desc.stride[0]);
+    if (plan->expand && plan->skip_segments && below_padding < plan->rows)
+        plan->first_row = below_padding;
     if (plan->is_int && !conv->desc.group_size &&
         !nm_epilogue_offset(conv, &conv->epilogue,
                             nm_largest_sum(conv) + nm_largest_bias(conv, bias)))
@@ -580,8 +585,10 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const void *
     for (size_t unit = begin; unit < end; ++unit, advance(plan, &at)) {
         const panel *p = at.panel;
         const size_t x = tile_pixel(p, at.tile), mr = tile_pixel(p, at.tile + 1) - x;
-        const size_t n = plan->rows == 1 ? 0 : at.row / conv->info.out_height;
-        const size_t oh = at.row - n * conv->info.out_height;
+        const size_t turned = at.row + plan->first_row;
+        const size_t r = turned < plan->rows ? turned : turned - plan->rows;
+        const size_t n = plan->rows == 1 ? 0 : r / conv->info.out_height;
+        const size_t oh = r - n * conv->info.out_height;
         const ptrdiff_t row =
             (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
         const ptrdiff_t pixel = row * (ptrdiff_t)plan->stage.width + (ptrdiff_t)(x * d->stride[1]) -
@@ -598,7 +605,7 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const void *
             .right_steps = right,
             .small_activations = d->precision == NM_W4A4,
             .bias = (const char *)plan->bias + p->channel * 4,
-            .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +
+            .output = (char *)output + (r * plan->row_pixels + x) * output_pixel +
                       p->channel * output_element,
             .output_stride = (ptrdiff_t)output_pixel,
             .channel = p->channel,
