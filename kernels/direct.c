@@ -97,9 +97,8 @@ static size_t overhang(const nm_conv *conv) {
 static bool can_leave_out_padding(const nm_conv *conv, const direct_plan *plan, size_t step) {
     const nm_conv_desc *d = &conv->desc;
     const size_t left = d->padding[1], right = overhang(conv);
-    return plan->skip_segments == 1 && nm_input_is_native(conv) && !d->weight_zero_point &&
-           conv->group_in % step == 0 && left <= d->stride[1] && right <= d->stride[1] &&
-           left + right <= d->kernel_width;
+    return plan->skip_segments == 1 && !d->weight_zero_point && conv->group_in % step == 0 &&
+           left <= d->stride[1] && right <= d->stride[1] && left + right <= d->kernel_width;
 }
 
 /** Activations and weights may change places within a pixel's channels together, so nibbles are
@@ -140,7 +139,8 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     if (zeros && !d->group_size && !runs_through_rows(d))
         plan->skip_segments = plan->segments / d->kernel_height;
     if (can_leave_out_padding(conv, plan, step)) {
-        plan->stage = nm_stage_in_place(conv);
+        plan->stage = nm_stage_unpadded(conv);
+        plan->stage.block = nibble_block(conv);
         plan->top = d->padding[0];
         plan->left = d->padding[1];
         plan->left_steps = plan->left * conv->group_in / step;

@@ -27,13 +27,9 @@ bool nm_input_is_native(const nm_conv *conv) {
     return !nm_is_packed(type) && conv->tier->act_size == 1 && activation_bias(conv) == 0;
 }
 
-nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right) {
+/** Fills in what follows from `needed` and `padding`. */
+static nm_stage measure(const nm_conv *conv, nm_stage stage) {
     const nm_conv_desc *d = &conv->desc;
-    nm_stage stage = {
-        .padding = {d->padding[0], d->padding[1], d->padding[2] + bottom, d->padding[3] + right}};
-    stage.needed = needed || !nm_input_is_native(conv);
-    for (int i = 0; i < 4; ++i)
-        stage.needed |= stage.padding[i] > 0;
     stage.element = d->precision == NM_F32 ? sizeof(float)
                     : stage.needed         ? conv->tier->act_size
                                            : 1;
@@ -46,10 +42,18 @@ nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t r
     return stage;
 }
 
-nm_stage nm_stage_in_place(const nm_conv *conv) {
-    return (nm_stage){.element = conv->desc.precision == NM_F32 ? sizeof(float) : 1,
-                      .height = conv->desc.in_height,
-                      .width = conv->desc.in_width};
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right) {
+    const nm_conv_desc *d = &conv->desc;
+    nm_stage stage = {
+        .padding = {d->padding[0], d->padding[1], d->padding[2] + bottom, d->padding[3] + right}};
+    stage.needed = needed || !nm_input_is_native(conv);
+    for (int i = 0; i < 4; ++i)
+        stage.needed |= stage.padding[i] > 0;
+    return measure(conv, stage);
+}
+
+nm_stage nm_stage_unpadded(const nm_conv *conv) {
+    return measure(conv, (nm_stage){.needed = !nm_input_is_native(conv)});
 }
 
 static void fill(const nm_conv *conv, char *out, size_t count) {

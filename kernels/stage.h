@@ -21,8 +21,8 @@ typedef struct nm_stage {
  *  padding more than the convolution asks for. */
 nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right);
 
-/** No copy, whatever the padding: the kernels leave out the taps in it. */
-nm_stage nm_stage_in_place(const nm_conv *conv);
+/** Without padding, whose taps the kernels leave out: no copy of a native input. */
+nm_stage nm_stage_unpadded(const nm_conv *conv);
 
 /** Whether the kernels can read the caller's activations as they are. */
 bool nm_input_is_native(const nm_conv *conv);
