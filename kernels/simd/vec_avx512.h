@@ -217,7 +217,8 @@ INLINE vc vc_pack(const vi *a, int16_t zero_point) {
 }
 /* From that order to all of the first vector's bytes, then the second's, ... */
 INLINE vc vc_in_order(vc a) {
-    const vi order = simde_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    /* not SIMDe's, which gcc puts together a lane at a time, in each tile */
+    const vi order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return simde_mm512_permutexvar_epi32(order, a);
 }
 INLINE vc vc_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
