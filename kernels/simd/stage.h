@@ -33,7 +33,7 @@ INLINE void stage_nibbles(const nm_stage_row *row, act_t *restrict out, int sign
         out[i++] = (act_t)(((*x++ >> 4) ^ sign) + bias);
     for (; i + VA_LANES <= n; i += VA_LANES, x += VA_LANES / 2)
         va_store(out + i, finish_nibbles(va_nibbles(x), sign, bias), VA_LANES);
-    if (i >= VA_LANES && (n - i) % 2 == 0) { /* again some of the last: values are not in place */
+    if (i >= VA_LANES && i < n && (n - i) % 2 == 0) { /* once more some that are done */
         x -= (VA_LANES - (n - i)) / 2;
         i = n - VA_LANES;
         va_store(out + i, finish_nibbles(va_nibbles(x), sign, bias), VA_LANES);
