@@ -344,10 +344,8 @@ static void run_share(const depthwise_job *job, size_t me, size_t team) {
     if (is_packed(conv)) {
         const size_t begin = share(elements, me, team);
         const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
-        const nm_stage_row all = {.input = job->input,
-                                  .first = begin,
-                                  .count = end - begin,
-                                  .type = d->input_type};
+        const nm_stage_row all = {
+            .input = job->input, .first = begin, .count = end - begin, .type = d->input_type};
         conv->tier->stage(&all, job->unpacked + begin);
         in = job->unpacked;
         if (team > 1) {

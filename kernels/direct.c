@@ -8,9 +8,10 @@
  *
  * Three things may stand before the tiles, each only where it is needed:
  * - staging: one copy of the input with its padding filled in and its values in the form that the
- *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage their own;
- * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, by the first of the
- *   tiles of the panel that the thread computes, where it can, or before it;
+ *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage their
+ * own;
+ * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, by the first of
+ * the tiles of the panel that the thread computes, where it can, or before it;
  * - gathering: a tile's windows side by side, where groups of scales do not fit the segments.
  */
 #include "stage.h"
