@@ -453,10 +453,18 @@ static size_t gathered_bytes(const direct_plan *plan) {
                : 0;
 }
 
+/** Whether each of several threads had better stage all of the input for itself than wait for the
+ * others' parts and fetch them from their caches. */
+static bool stages_copies(const direct_plan *plan) {
+    enum { SMALL_BYTES = 64 * 1024 };
+    return plan->stage.bytes > 0 && plan->stage.bytes <= SMALL_BYTES;
+}
+
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const direct_plan *plan = conv->plan;
-    return plan->stage.bytes +
-           nm_useful_threads(conv, threads) * (expanded_bytes(conv, plan) + gathered_bytes(plan));
+    const unsigned useful = nm_useful_threads(conv, threads);
+    return (stages_copies(plan) ? useful : 1) * plan->stage.bytes +
+           useful * (expanded_bytes(conv, plan) + gathered_bytes(plan));
 }
 
 /** Copies the tile's windows side by side and points the tile at them. */
@@ -640,18 +648,21 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
                 unsigned threads) {
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
+    const bool copies = useful > 1 && stages_copies(plan);
     const size_t per_thread = expanded_bytes(conv, plan) + gathered_bytes(plan);
-    char *const staged = workspace;
-    char *const scratch = staged + plan->stage.bytes;
+    char *const scratch = (char *)workspace + (copies ? useful : 1) * plan->stage.bytes;
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
+        char *const staged = (char *)workspace + (copies ? me : 0) * plan->stage.bytes;
         const char *const in = plan->stage.needed ? staged : input;
         char *const own = scratch + me * per_thread;
         const panel *first = plan->panel;
         const size_t tiles = plan->rows * first->row_tiles;
-        if (plan->stage_near || (plan->stage_tiles && tiles >= LEAST_TILES * team)) {
+        if (copies) {
+            nm_stage_rows(conv, &plan->stage, input, staged, 0, staged_rows);
+        } else if (plan->stage_near || (plan->stage_tiles && tiles >= LEAST_TILES * team)) {
             run_units(conv, plan, input, in, output, own, me * tiles / team,
                       (me + 1) * tiles / team);
             ++first;
@@ -659,7 +670,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
             nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                           (me + 1) * staged_rows / team);
         }
-        if (plan->stage.needed) {
+        if (plan->stage.needed && !copies) {
 #pragma omp barrier
         }
         if (stay_with_staged(plan, team)) {
