@@ -13,7 +13,7 @@
 #endif
 
 typedef struct nm_features {
-    bool avx2, avxvnni, avx512vnni, neon, dotprod;
+    bool avx2, avxvnni, avx512vnni, gfni, neon, dotprod;
 } nm_features;
 
 #if defined(NM_X86)
@@ -39,6 +39,7 @@ static nm_features detect(void) {
     const unsigned avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     f.avx2 = (state & YMM) == YMM && fma && (b & bit_AVX2);
     f.avx512vnni = f.avx2 && (state & ZMM) == ZMM && (b & avx512) == avx512 && (c & bit_AVX512VNNI);
+    f.gfni = c & bit_GFNI;
     if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
         f.avxvnni = a & (1u << 4);
     return f;

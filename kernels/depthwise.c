@@ -196,10 +196,11 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     if (!plan)
         return NM_OUT_OF_MEMORY;
     conv->plan = plan;
-    const bool is_signed = d->input_type == NM_INT8 || d->input_type == NM_INT4;
+    const int32_t shift = d->input_type == NM_INT4 ? tier->act_bias_s4 : 0; /* staging adds it */
+    const bool is_signed = d->input_type == NM_INT8 || (d->input_type == NM_INT4 && shift == 0);
     plan->element = is_float(conv) ? sizeof(float) : 1;
     plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
-    plan->pad = (uint8_t)d->input_zero_point ^ plan->flip;
+    plan->pad = (uint8_t)(d->input_zero_point + shift) ^ plan->flip;
     plan->lanes = is_float(conv) ? float_lanes(conv) : tier->depthwise_vectors * tier->lanes;
     if (!plan_blocks(conv, plan))
         return NM_OUT_OF_MEMORY;
@@ -343,8 +344,9 @@ static void run_share(const depthwise_job *job, size_t me, size_t team) {
     if (is_packed(conv)) {
         const size_t begin = share(elements, me, team);
         const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
-        nm_unpack_int4((const uint8_t *)job->input + begin / 2, end - begin, d->input_type,
-                       job->unpacked + begin);
+        const nm_stage_row all = {
+            .input = job->input, .first = begin, .count = end - begin, .type = d->input_type};
+        conv->tier->stage(&all, job->unpacked + begin);
         in = job->unpacked;
         if (team > 1) {
 #pragma omp barrier

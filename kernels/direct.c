@@ -8,9 +8,10 @@
  *
  * Three things may stand before the tiles, each only where it is needed:
  * - staging: one copy of the input with its padding filled in and its values in the form that the
- *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...);
- * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, once for all the
- *   tiles of the panel that the thread computes;
+ *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage their
+ * own;
+ * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, by the first of
+ * the tiles of the panel that the thread computes, where it can, or before it;
  * - gathering: a tile's windows side by side, where groups of scales do not fit the segments.
  */
 #include "stage.h"
@@ -28,6 +29,7 @@ typedef struct panel {
     size_t first_unit;              /* of all panels' units */
     size_t weights;                 /* byte offset of its packed weights */
     size_t groups;                  /* element offset of its group scales */
+    bool expands_along;             /* its first tile expands it: see nm_tier.tile_expanding */
 } panel;
 
 typedef struct direct_plan {
@@ -39,7 +41,11 @@ typedef struct direct_plan {
     bool gather, expand;
     bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
+    bool stage_tiles;        /* a tile's pixels right before the first tile that reads them, ... */
+    bool stage_near;         /* ... which is the only one: all in the same place */
     size_t rows, row_pixels; /* output pixels: rows of tiles */
+    size_t first_row; /* a panel begins there and goes around: one that sees as little padding as
+                         any, so that its first tile expands all of the panel */
     size_t segments, segment_length, steps;
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
     size_t top, left;     /* padding that is in no copy: its taps are left out ... */
@@ -92,9 +98,29 @@ static size_t overhang(const nm_conv *conv) {
 static bool can_leave_out_padding(const nm_conv *conv, const direct_plan *plan, size_t step) {
     const nm_conv_desc *d = &conv->desc;
     const size_t left = d->padding[1], right = overhang(conv);
-    return plan->skip_segments == 1 && nm_input_is_native(conv) && !d->weight_zero_point &&
-           conv->group_in % step == 0 && left <= d->stride[1] && right <= d->stride[1] &&
-           left + right <= d->kernel_width;
+    return plan->skip_segments == 1 && !d->weight_zero_point && conv->group_in % step == 0 &&
+           left <= d->stride[1] && right <= d->stride[1] && left + right <= d->kernel_width;
+}
+
+/** Activations and weights may change places within a pixel's channels together, so nibbles are
+ *  staged as they are found, where blocks of them fill a group's channels. */
+static size_t nibble_block(const nm_conv *conv) {
+    if (!nm_is_packed(conv->desc.input_type) || conv->desc.group_size)
+        return 0;
+    const size_t block = conv->tier->stage_block;
+    return conv->group_in % (2 * block) == 0 ? block : conv->group_in % block == 0 ? block / 2 : 0;
+}
+
+/** Weights of `count` bytes, a nibble each, from their order to that of staged activations. */
+static void reorder(int8_t *values, size_t count, size_t block) {
+    int8_t high[NM_MAX_STAGE_BLOCK];
+    for (int8_t *v = values; v < values + count; v += 2 * block) {
+        for (size_t i = 0; i < block; ++i)
+            high[i] = v[2 * i + 1];
+        for (size_t i = 0; i < block; ++i)
+            v[i] = v[2 * i];
+        memcpy(v + block, high, block);
+    }
 }
 
 /** Chooses segments and what must stand before the tiles. */
@@ -114,7 +140,8 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     if (zeros && !d->group_size && !runs_through_rows(d))
         plan->skip_segments = plan->segments / d->kernel_height;
     if (can_leave_out_padding(conv, plan, step)) {
-        plan->stage = nm_stage_in_place(conv);
+        plan->stage = nm_stage_unpadded(conv);
+        plan->stage.block = nibble_block(conv);
         plan->top = d->padding[0];
         plan->left = d->padding[1];
         plan->left_steps = plan->left * conv->group_in / step;
@@ -123,6 +150,7 @@ static void plan_reduction(nm_conv *conv, direct_plan *plan) {
     }
     const bool over_read = !plan->gather && plan->segment_length % step;
     plan->stage = nm_stage_plan(conv, over_read, 0, 0);
+    plan->stage.block = nibble_block(conv);
 }
 
 /** Byte offset of reduction index k (flattened HWI) from a window's first activation. */
@@ -163,6 +191,21 @@ static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const
     return nm_is_int4(conv) ? nm_round_up(elements, 2 * conv->tier->expand_block) : elements;
 }
 
+/** Vectors of a panel at most. An int4 panel that few tiles read should stay in the first-level
+ * cache when it is expanded, as its stores cost more than a narrower tile then. */
+static size_t widest_panel(const nm_conv *conv, const direct_plan *plan) {
+    enum { NEAR_BYTES = 24 * 1024, FEW_TILES = 16 };
+    const nm_tier *tier = conv->tier;
+    const size_t widest = nm_widest_tile(tier), mr = tier->mr[widest];
+    const size_t vector = plan->segments * plan->steps * tier->lanes * tier->step * tier->wt_size;
+    if (nm_is_int4(conv) && plan->rows == 1 && plan->row_pixels > mr &&
+        plan->row_pixels <= FEW_TILES * mr)
+        for (size_t nr = widest; nr > 1; --nr)
+            if (nr * vector <= NEAR_BYTES)
+                return nr;
+    return widest;
+}
+
 /** Cuts each group's output channels into panels of about equal width, and the pixels into tiles.
  */
 static bool plan_panels(nm_conv *conv, direct_plan *plan) {
@@ -173,7 +216,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
     plan->row_pixels = pixels / plan->rows;
 
     const size_t vectors = nm_ceil_div(conv->group_out, tier->lanes);
-    const size_t per_group = nm_ceil_div(vectors, nm_widest_tile(tier));
+    const size_t per_group = nm_ceil_div(vectors, widest_panel(conv, plan));
     plan->panels = d->groups * per_group;
     plan->panel = nm_alloc(plan->panels * sizeof *plan->panel);
     if (!plan->panel)
@@ -304,6 +347,8 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     }
     if (values)
         nm_unpack_int4(weights, count, NM_INT4, values);
+    if (plan->stage.block)
+        reorder(values, count, plan->stage.block);
     const int8_t *const all = values ? values : weights;
     for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
         const int8_t *rows = all + p->channel * conv->reduction;
@@ -345,6 +390,23 @@ static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
     return can;
 }
 
+/** Whether tiles see their own pixels only, so that those of the first panel can stage them. */
+static bool stages_tiles(const nm_conv *conv, const direct_plan *plan) {
+    const nm_conv_desc *d = &conv->desc;
+    for (int i = 0; i < 4; ++i)
+        if (d->padding[i])
+            return false;
+    return runs_through_rows(d) && !nm_input_is_native(conv) && !plan->gather && d->groups == 1;
+}
+
+/** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
+static bool expands_along(const nm_conv *conv, const direct_plan *plan, const panel *p) {
+    const size_t steps = conv->tier->packed_steps[p->nr];
+    return plan->expand && nm_is_int4(conv) && !conv->desc.group_size &&
+           conv->tier->tile_expanding[p->nr][1] && plan->left_steps % steps == 0 &&
+           plan->steps % steps == 0 && plan->right_steps % steps == 0;
+}
+
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     direct_plan *plan = nm_alloc(sizeof *plan);
     if (!plan)
@@ -355,8 +417,17 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan_reduction(conv, plan);
     if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
+    plan->stage_tiles = stages_tiles(conv, plan);
+    plan->stage_near = plan->stage_tiles && plan->panels == 1;
+    if (plan->stage_near)
+        plan->stage.bytes = 0;
     plan->packed = reads_packed(conv, plan);
     plan->expand &= !plan->packed;
+    for (panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+        p->expands_along = expands_along(conv, plan, p);
+    const size_t below_padding = nm_ceil_div(conv->desc.padding[0], conv->desc.stride[0]);
+    if (plan->expand && plan->skip_segments && below_padding < plan->rows)
+        plan->first_row = below_padding;
     if (plan->is_int && !conv->desc.group_size &&
         !nm_epilogue_offset(conv, &conv->epilogue,
                             nm_largest_sum(conv) + nm_largest_bias(conv, bias)))
@@ -377,13 +448,23 @@ static size_t gathered_pixel(const direct_plan *plan) {
 }
 
 static size_t gathered_bytes(const direct_plan *plan) {
-    return plan->gather ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK) : 0;
+    return plan->gather || plan->stage_near
+               ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK)
+               : 0;
+}
+
+/** Whether each of several threads had better stage all of the input for itself than wait for the
+ * others' parts and fetch them from their caches. */
+static bool stages_copies(const direct_plan *plan) {
+    enum { SMALL_BYTES = 64 * 1024 };
+    return plan->stage.bytes > 0 && plan->stage.bytes <= SMALL_BYTES;
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const direct_plan *plan = conv->plan;
-    return plan->stage.bytes +
-           nm_useful_threads(conv, threads) * (expanded_bytes(conv, plan) + gathered_bytes(plan));
+    const unsigned useful = nm_useful_threads(conv, threads);
+    return (stages_copies(plan) ? useful : 1) * plan->stage.bytes +
+           useful * (expanded_bytes(conv, plan) + gathered_bytes(plan));
 }
 
 /** Copies the tile's windows side by side and points the tile at them. */
@@ -430,38 +511,41 @@ static size_t tile_pixel(const panel *p, size_t tile) {
     return tile * p->tile_pixels + (tile < p->wide_tiles ? tile : p->wide_tiles);
 }
 
-/** The panel's weights as the tiles read them; `expanded` is the panel that `scratch` holds. */
-static const char *panel_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
-                                 const panel **expanded, char *scratch) {
-    const char *weights = (const char *)plan->weights + p->weights;
-    if (!plan->expand)
-        return weights;
-    if (*expanded != p)
-        conv->tier->expand(weights, nm_is_int4(conv), panel_elements(conv, plan, p), scratch);
-    *expanded = p;
-    return scratch;
-}
-
 /** Leaves out the kernel rows that lie in the padding above or below output row oh. */
-static void skip_padding(const nm_conv *conv, const direct_plan *plan, const panel *p, size_t oh,
-                         nm_tile *tile) {
+static void skip_padding(const nm_conv *conv, const direct_plan *plan, size_t oh, nm_tile *tile) {
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = conv->tier;
     const size_t top = oh * d->stride[0], above = d->padding[0], dilation = d->dilation[0];
     const size_t first = top < above ? nm_ceil_div(above - top, dilation) : 0;
     const size_t below = above + d->in_height; /* first padded row below, counted like top */
     size_t end = top < below ? nm_ceil_div(below - top, dilation) : 0;
     end = end < d->kernel_height ? end : d->kernel_height;
     const size_t skipped = first < end ? first * plan->skip_segments : 0;
-    const size_t weight_bits = !plan->is_int  ? 32
-                               : plan->packed ? 4
-                               : plan->expand ? 8 * tier->wt_size
-                                              : 8;
-    const size_t step = plan->is_int ? tier->step : 1;
     tile->segment += skipped;
     tile->segments = first < end ? (end - first) * plan->skip_segments : 0;
-    tile->weights = (const char *)tile->weights +
-                    skipped * plan->steps * p->nr * tier->lanes * step * weight_bits / 8;
+}
+
+/** Points the tile at the weights of its segments, which become bytes with the first tile of a
+ *  panel; `expanded` is the panel that `scratch` holds. */
+static void find_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
+                         const panel **expanded, char *scratch, nm_tile *tile) {
+    const nm_tier *tier = conv->tier;
+    const size_t segment = plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
+    const size_t begin = (size_t)(tile->segment - plan->segment) * segment;
+    const size_t end = begin + tile->segments * segment;
+    const size_t weight_bits = !plan->is_int ? 32 : nm_is_int4(conv) ? 4 : 8;
+    const char *const kept = (const char *)plan->weights + p->weights;
+    tile->weights = plan->expand ? scratch + begin * tier->wt_size : kept + begin * weight_bits / 8;
+    if (!plan->expand || *expanded == p)
+        return;
+    *expanded = p;
+    const size_t count = panel_elements(conv, plan, p);
+    if (!p->expands_along) {
+        tier->expand(kept, nm_is_int4(conv), count, scratch);
+        return;
+    }
+    tile->packed = kept + begin / 2;
+    tier->expand(kept, true, begin, scratch);
+    tier->expand(kept + end / 2, true, count - end, scratch + end * tier->wt_size);
 }
 
 /** Hands a tile to the microkernel of its kind and size. */
@@ -490,13 +574,16 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
     }
     if (plan->packed)
         tier->tile_packed[p->nr](tile);
+    else if (tile->packed)
+        tier->tile_expanding[p->nr][mr](tile);
     else
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** Computes units begin..end. `scratch` is the thread's own. */
-static void run_units(const nm_conv *conv, const direct_plan *plan, const char *input, void *output,
-                      char *scratch, size_t begin, size_t end) {
+/** Computes units begin..end. `scratch` is the thread's own; `unstaged`, unless NULL, is the input
+ * of which each tile's pixels are to be staged first. */
+static void run_units(const nm_conv *conv, const direct_plan *plan, const void *unstaged,
+                      const char *input, void *output, char *scratch, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
     const size_t output_element = nm_tensor_bytes(d->output_type, 1);
@@ -507,8 +594,10 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
     for (size_t unit = begin; unit < end; ++unit, advance(plan, &at)) {
         const panel *p = at.panel;
         const size_t x = tile_pixel(p, at.tile), mr = tile_pixel(p, at.tile + 1) - x;
-        const size_t n = plan->rows == 1 ? 0 : at.row / conv->info.out_height;
-        const size_t oh = at.row - n * conv->info.out_height;
+        const size_t turned = at.row + plan->first_row;
+        const size_t r = turned < plan->rows ? turned : turned - plan->rows;
+        const size_t n = plan->rows == 1 ? 0 : r / conv->info.out_height;
+        const size_t oh = r - n * conv->info.out_height;
         const ptrdiff_t row =
             (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
         const ptrdiff_t pixel = row * (ptrdiff_t)plan->stage.width + (ptrdiff_t)(x * d->stride[1]) -
@@ -524,9 +613,8 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .steps = plan->steps - left - right,
             .right_steps = right,
             .small_activations = d->precision == NM_W4A4,
-            .weights = panel_weights(conv, plan, p, &expanded, scratch),
             .bias = (const char *)plan->bias + p->channel * 4,
-            .output = (char *)output + (at.row * plan->row_pixels + x) * output_pixel +
+            .output = (char *)output + (r * plan->row_pixels + x) * output_pixel +
                       p->channel * output_element,
             .output_stride = (ptrdiff_t)output_pixel,
             .channel = p->channel,
@@ -534,15 +622,23 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const char *
             .epilogue = &conv->epilogue,
         };
         if (plan->skip_segments && (d->padding[0] || d->padding[2]))
-            skip_padding(conv, plan, p, oh, &tile);
+            skip_padding(conv, plan, oh, &tile);
+        find_weights(conv, plan, p, &expanded, scratch, &tile);
+        if (unstaged) {
+            char *const to = plan->stage_near ? gathered : (char *)tile.input;
+            nm_stage_run(conv, &plan->stage, unstaged, x * d->in_channels, mr * d->in_channels, to);
+            tile.input = to;
+        }
         run_tile(conv, plan, p, &tile, mr, gathered);
     }
 }
 
+enum { LEAST_TILES = 8 }; /* a thread's, for threads to share a panel's */
+
 /** Whether each thread takes all panels of some pixels, mostly those that it has staged, which are
  * in its caches then; where the weights are many or the pixels few, it takes some panels. */
 static bool stay_with_staged(const direct_plan *plan, size_t team) {
-    enum { RESIDENT_WEIGHTS = 1024 * 1024, LEAST_TILES = 8 };
+    enum { RESIDENT_WEIGHTS = 1024 * 1024 };
     const size_t weight = plan->is_int ? 1 : sizeof(float);
     return plan->stage.needed && plan->panels * plan->panel_weights * weight <= RESIDENT_WEIGHTS &&
            plan->rows * plan->panel->row_tiles >= LEAST_TILES * team;
@@ -552,30 +648,41 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
                 unsigned threads) {
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
+    const bool copies = useful > 1 && stages_copies(plan);
     const size_t per_thread = expanded_bytes(conv, plan) + gathered_bytes(plan);
-    char *const staged = workspace;
-    char *const scratch = staged + plan->stage.bytes;
+    char *const scratch = (char *)workspace + (copies ? useful : 1) * plan->stage.bytes;
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        const char *in = input;
-        if (plan->stage.needed) {
+        char *const staged = (char *)workspace + (copies ? me : 0) * plan->stage.bytes;
+        const char *const in = plan->stage.needed ? staged : input;
+        char *const own = scratch + me * per_thread;
+        const panel *first = plan->panel;
+        const size_t tiles = plan->rows * first->row_tiles;
+        if (copies) {
+            nm_stage_rows(conv, &plan->stage, input, staged, 0, staged_rows);
+        } else if (plan->stage_near || (plan->stage_tiles && tiles >= LEAST_TILES * team)) {
+            run_units(conv, plan, input, in, output, own, me * tiles / team,
+                      (me + 1) * tiles / team);
+            ++first;
+        } else if (plan->stage.needed) {
             nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
                           (me + 1) * staged_rows / team);
-            in = staged;
+        }
+        if (plan->stage.needed && !copies) {
 #pragma omp barrier
         }
-        char *const own = scratch + me * per_thread;
         if (stay_with_staged(plan, team)) {
-            for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
+            for (const panel *p = first; p < plan->panel + plan->panels; ++p) {
                 const size_t units = plan->rows * p->row_tiles;
-                run_units(conv, plan, in, output, own, p->first_unit + me * units / team,
+                run_units(conv, plan, NULL, in, output, own, p->first_unit + me * units / team,
                           p->first_unit + (me + 1) * units / team);
             }
         } else {
-            run_units(conv, plan, in, output, own, me * plan->units / team,
-                      (me + 1) * plan->units / team);
+            const size_t begin = first == plan->panel ? 0 : tiles, units = plan->units - begin;
+            run_units(conv, plan, NULL, in, output, own, begin + me * units / team,
+                      begin + (me + 1) * units / team);
         }
     }
 }

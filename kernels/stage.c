@@ -27,13 +27,9 @@ bool nm_input_is_native(const nm_conv *conv) {
     return !nm_is_packed(type) && conv->tier->act_size == 1 && activation_bias(conv) == 0;
 }
 
-nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right) {
+/** Fills in what follows from `needed` and `padding`. */
+static nm_stage measure(const nm_conv *conv, nm_stage stage) {
     const nm_conv_desc *d = &conv->desc;
-    nm_stage stage = {
-        .padding = {d->padding[0], d->padding[1], d->padding[2] + bottom, d->padding[3] + right}};
-    stage.needed = needed || !nm_input_is_native(conv);
-    for (int i = 0; i < 4; ++i)
-        stage.needed |= stage.padding[i] > 0;
     stage.element = d->precision == NM_F32 ? sizeof(float)
                     : stage.needed         ? conv->tier->act_size
                                            : 1;
@@ -46,10 +42,18 @@ nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t r
     return stage;
 }
 
-nm_stage nm_stage_in_place(const nm_conv *conv) {
-    return (nm_stage){.element = conv->desc.precision == NM_F32 ? sizeof(float) : 1,
-                      .height = conv->desc.in_height,
-                      .width = conv->desc.in_width};
+nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right) {
+    const nm_conv_desc *d = &conv->desc;
+    nm_stage stage = {
+        .padding = {d->padding[0], d->padding[1], d->padding[2] + bottom, d->padding[3] + right}};
+    stage.needed = needed || !nm_input_is_native(conv);
+    for (int i = 0; i < 4; ++i)
+        stage.needed |= stage.padding[i] > 0;
+    return measure(conv, stage);
+}
+
+nm_stage nm_stage_unpadded(const nm_conv *conv) {
+    return measure(conv, (nm_stage){.needed = !nm_input_is_native(conv)});
 }
 
 static void fill(const nm_conv *conv, char *out, size_t count) {
@@ -57,6 +61,17 @@ static void fill(const nm_conv *conv, char *out, size_t count) {
         memset(out, 0, count * sizeof(float));
     else
         conv->tier->fill(out, count, nm_staged_zero(conv));
+}
+
+void nm_stage_run(const nm_conv *conv, const nm_stage *stage, const void *input, size_t first,
+                  size_t count, char *out) {
+    const bool packed = nm_is_packed(conv->desc.input_type);
+    const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
+                              .first = packed ? first : 0,
+                              .count = count,
+                              .type = conv->desc.input_type,
+                              .block = stage->block};
+    conv->tier->stage(&row, out);
 }
 
 void nm_stage_line(const nm_conv *conv, const nm_stage *stage, const void *input, char *out,
@@ -76,12 +91,7 @@ void nm_stage_line(const nm_conv *conv, const nm_stage *stage, const void *input
     if (nm_input_is_native(conv)) {
         memcpy(out, (const char *)input + first * stage->element, middle * stage->element);
     } else {
-        const bool packed = nm_is_packed(d->input_type);
-        const nm_stage_row row = {.input = (const char *)input + (packed ? 0 : first),
-                                  .first = packed ? first : 0,
-                                  .count = middle,
-                                  .type = d->input_type};
-        conv->tier->stage(&row, out);
+        nm_stage_run(conv, stage, input, first, middle, out);
     }
     fill(conv, out + middle * stage->element, right);
 }

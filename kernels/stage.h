@@ -13,6 +13,7 @@ typedef struct nm_stage {
     size_t padding[4];    /**< top, left, bottom, right: what is filled in */
     size_t element;       /**< bytes of an activation as the kernels read it */
     size_t height, width; /**< as the kernels read it: with padding if staged */
+    size_t block;         /**< of nibbles: nm_stage_row.block */
     size_t bytes;         /**< of workspace, NM_ACTIVATION_SLACK included; 0 if not needed */
 } nm_stage;
 
@@ -20,8 +21,8 @@ typedef struct nm_stage {
  *  padding more than the convolution asks for. */
 nm_stage nm_stage_plan(const nm_conv *conv, bool needed, size_t bottom, size_t right);
 
-/** No copy, whatever the padding: the kernels leave out the taps in it. */
-nm_stage nm_stage_in_place(const nm_conv *conv);
+/** Without padding, whose taps the kernels leave out: no copy of a native input. */
+nm_stage nm_stage_unpadded(const nm_conv *conv);
 
 /** Whether the kernels can read the caller's activations as they are. */
 bool nm_input_is_native(const nm_conv *conv);
@@ -33,6 +34,10 @@ void nm_stage_line(const nm_conv *conv, const nm_stage *stage, const void *input
 /** Stages rows begin..end of batch * height, so that threads can share the work. */
 void nm_stage_rows(const nm_conv *conv, const nm_stage *stage, const void *input, char *staged,
                    size_t begin, size_t end);
+
+/** Stages `count` elements of the input, which is not native, from element `first` on. */
+void nm_stage_run(const nm_conv *conv, const nm_stage *stage, const void *input, size_t first,
+                  size_t count, char *out);
 
 /** The input zero point as the kernels see it. */
 int32_t nm_staged_zero(const nm_conv *conv);

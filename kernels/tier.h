@@ -11,9 +11,10 @@
 #include "narrowmac.h"
 
 enum {
-    NM_MAX_LANES = 16, /**< most int32 lanes of a vector on any tier */
-    NM_MAX_NR = 4,     /**< most vectors of output channels in a tile */
-    NM_MAX_MR = 14,    /**< most pixels in a tile */
+    NM_MAX_LANES = 16,       /**< most int32 lanes of a vector on any tier */
+    NM_MAX_NR = 4,           /**< most vectors of output channels in a tile */
+    NM_MAX_MR = 14,          /**< most pixels in a tile */
+    NM_MAX_STAGE_BLOCK = 64, /**< most bytes of an nm_tier.stage_block */
     /** Elements by which per-channel arrays and panels may be over-read. */
     NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
     /** An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of 2^23 + n. */
@@ -59,6 +60,7 @@ typedef struct nm_tile {
     size_t left_steps, steps, right_steps;
     bool small_activations;    /**< of four bits */
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
+    const void *packed;        /**< of what nm_tier.tile_expanding makes them first */
     const void *bias;          /**< int32 or float [nr * lanes]: the accumulators' start */
     const int32_t *pixel_term; /**< int32 [mr] added to every channel's accumulator, or NULL */
 
@@ -163,6 +165,9 @@ typedef struct nm_stage_row {
     size_t first;      /**< packed types: index of the run's first element in `input` */
     size_t count;
     nm_dtype type;
+    /** Packed types: 0, or the low nibbles of so many bytes come before the high ones; `first` and
+     * `count` are multiples of twice that. */
+    size_t block;
 } nm_stage_row;
 
 typedef struct nm_tier {
@@ -179,6 +184,9 @@ typedef struct nm_tier {
     size_t mr[NM_MAX_NR + 1];
 
     nm_tile_fn *tile_int[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    /** The first of the tiles that read the same int4 weights makes them as it goes; the steps of
+     * a segment must be multiples of packed_steps. Where there is none, `expand` comes before. */
+    nm_tile_fn *tile_expanding[NM_MAX_NR + 1][NM_MAX_MR + 1];
     /** One pixel, the weights packed as nm_compress_int4() leaves them; the steps of a segment must
      * be a multiple of packed_steps. */
     nm_tile_fn *tile_packed[NM_MAX_NR + 1];
@@ -202,6 +210,7 @@ typedef struct nm_tier {
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */
 
     void (*stage)(const nm_stage_row *row, void *output);
+    size_t stage_block; /**< that, or half of it, may be a row's `block` */
     void (*fill)(void *output, size_t count, int32_t value); /**< staged integer activations */
     /** Packed nibbles or int8 to the microkernel's weights; count is a multiple of 2 * block. */
     void (*expand)(const void *packed, bool int4, size_t count, void *weights);

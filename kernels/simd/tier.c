@@ -70,11 +70,20 @@ enum { EXPAND_BLOCK = VL * 4 };
 #endif
 
 #define DEFINE(MR, NR)                                                                             \
-    static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, MR, NR); }                    \
+    static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, false, MR, NR); }             \
     static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
     static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }                    \
     static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, MR, NR); }
 TILES(DEFINE)
+
+#if defined(NM_INT4_WEIGHTS)
+#define DEFINE_EXPANDING(MR, NR)                                                                   \
+    static void tile_expanding_##MR##x##NR(const nm_tile *t) { tile_int(t, true, MR, NR); }
+#define ROW_EXPANDING(MR, NR) [NR][MR] = tile_expanding_##MR##x##NR,
+TILES(DEFINE_EXPANDING)
+#else
+#define ROW_EXPANDING(MR, NR) [NR][MR] = NULL,
+#endif
 
 #define DEFINE_PACKED(MR, NR)                                                                      \
     static void tile_packed_##NR(const nm_tile *t) { tile_packed(t, NR); }
@@ -99,6 +108,7 @@ const nm_tier NM_TIER = {
     .act_bias_s4 = ACT_BIAS_S4,
     .mr = TILE_MR,
     .tile_int = {TILES(ROW_INT)},
+    .tile_expanding = {TILES(ROW_EXPANDING)},
     .tile_packed = {WIDTHS(ROW_PACKED)},
     .tile_grouped = {TILES(ROW_GROUPED)},
     .tile_f32 = {TILES(ROW_F32)},
@@ -113,6 +123,7 @@ const nm_tier NM_TIER = {
     .depthwise_pixels = DW_PIXELS,
     .depthwise_sign = DW_SIGN,
     .stage = stage,
+    .stage_block = VA_LANES,
     .fill = fill,
     .expand = expand,
     .expand_block = EXPAND_BLOCK,

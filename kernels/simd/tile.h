@@ -10,38 +10,66 @@
 #define PIXEL(pointers, m, stride) ((pointers)[(m) / 3] + (ptrdiff_t)((m) % 3) * (stride))
 #define POINTERS(mr) (((mr) + 2) / 3)
 
+/** The nibbles of `steps` steps become weights, which come before the products that read them by so
+ *  little that they are still on their way to the cache: whole expand blocks. Returns the nibbles
+ *  after them. */
+INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, int nr) {
+    for (size_t i = 0; i < steps * nr * VL * DOT_STEP; i += 2 * EXPAND_BLOCK) {
+        __builtin_prefetch(packed + 1024);
+        expand_nibbles(packed, w + i, w + i + EXPAND_BLOCK);
+        packed += EXPAND_BLOCK;
+    }
+    return packed;
+}
+
 /** acc += the products of `steps` > 0 steps of activations from x on, pixels `stride` bytes apart.
+ *  `packed`, if given, is where the nibbles are of which the weights are made first.
  *  Returns the weights after them. */
-INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
-                                  size_t steps, const wt_t *w, int mr, int nr) {
+INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
+                                    size_t steps, const wt_t *w, const int8_t **packed, int mr,
+                                    int nr) {
     const char *pixel[POINTERS(NM_MAX_MR)];
+    const size_t together = packed ? PACKED_STEPS(nr) : 1;
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
     /* Where the accumulators leave no register for it, the last weight vector is an operand in
      * memory, read again for each pixel. */
     const int kept = mr * nr + nr + 1 > VECTOR_REGISTERS ? nr - 1 : nr;
     do {
-        vw weight[NM_MAX_NR];
-        UNROLL for (int n = 0; n < kept; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
-        const wt_t *last = w + (nr - 1) * VL * DOT_STEP;
-        UNROLL for (int m = 0; m < mr; ++m) {
-            const vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
-            UNROLL for (int n = 0; n < kept; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
-            if (kept < nr) {
-                READ_AGAIN(last);
-                acc[m][nr - 1] = vi_dot(acc[m][nr - 1], a, vw_load(last));
+        if (packed)
+            *packed = expand_steps(*packed, (wt_t *)w, together, nr);
+        UNROLL for (size_t step = 0; step < together; ++step) {
+            vw weight[NM_MAX_NR];
+            UNROLL for (int n = 0; n < kept; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
+            const wt_t *last = w + (nr - 1) * VL * DOT_STEP;
+            UNROLL for (int m = 0; m < mr; ++m) {
+                const vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
+                UNROLL for (int n = 0; n < kept; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
+                if (kept < nr) {
+                    READ_AGAIN(last);
+                    acc[m][nr - 1] = vi_dot(acc[m][nr - 1], a, vw_load(last));
+                }
             }
+            UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += DOT_STEP * sizeof(act_t);
+            w += (size_t)nr * VL * DOT_STEP;
+            if (together > 1) /* or the later steps' weights wait in registers */
+                READ_AGAIN(w);
         }
-        UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] += DOT_STEP * sizeof(act_t);
-        w += (size_t)nr * VL * DOT_STEP;
-    } while (--steps > 0);
+        steps -= together;
+    } while (steps > 0);
     return w;
+}
+
+INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
+                                  size_t steps, const wt_t *w, int mr, int nr) {
+    return accumulate_steps(acc, x, stride, steps, w, NULL, mr, nr);
 }
 
 #if defined(SUM_STEPS_8)
 /** As accumulate_int(), with sums of `sum_steps` steps taken in 16 bits: two instructions a product
  *  instead of three. */
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
-                                   size_t steps, const wt_t *w, int mr, int nr) {
+                                   size_t steps, const wt_t *w, const int8_t **packed, int mr,
+                                   int nr) {
     const ptrdiff_t stride = t->pixel_stride;
     const size_t most = t->small_activations ? SUM_STEPS_4 : SUM_STEPS_8;
     const char *pixel[POINTERS(NM_MAX_MR)];
@@ -49,6 +77,8 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
     do {
         size_t now = steps < most ? steps : most;
         steps -= now;
+        if (packed)
+            *packed = expand_steps(*packed, (wt_t *)w, now, nr);
         vs sum[NM_MAX_MR][NM_MAX_NR];
         UNROLL for (int m = 0; m < mr; ++m) {
             UNROLL for (int n = 0; n < nr; ++n) sum[m][n] = vs_zero();
@@ -71,8 +101,9 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
 }
 #else
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
-                                   size_t steps, const wt_t *w, int mr, int nr) {
-    return accumulate_int(acc, x, t->pixel_stride, steps, w, mr, nr);
+                                   size_t steps, const wt_t *w, const int8_t **packed, int mr,
+                                   int nr) {
+    return accumulate_steps(acc, x, t->pixel_stride, steps, w, packed, mr, nr);
 }
 #endif
 
@@ -102,7 +133,7 @@ INLINE void store_tile_narrow(const nm_tile *t, bool from_zero, vi acc[][NM_MAX_
     }
 }
 
-INLINE void tile_int(const nm_tile *t, int mr, int nr) {
+INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
     vi acc[NM_MAX_MR][NM_MAX_NR];
     UNROLL for (int n = 0; n < nr; ++n) {
         const vi bias = vi_load((const int32_t *)t->bias + n * VL);
@@ -116,21 +147,22 @@ INLINE void tile_int(const nm_tile *t, int mr, int nr) {
     }
     const ptrdiff_t stride = t->pixel_stride;
     const wt_t *w = t->weights;
+    const int8_t *nibbles = t->packed, **packed = expanding ? &nibbles : NULL;
     if (!t->left_steps && !t->right_steps) { /* apart, as segments may be a few steps only */
         for (size_t s = 0; s < t->segments; ++s)
-            w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, mr,
-                                nr);
+            w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, packed,
+                                mr, nr);
     } else {
         for (size_t s = 0; s < t->segments; ++s) {
             const char *x = (const char *)t->input + t->segment[s];
             if (t->left_steps)
-                w = accumulate_tile(acc + 1, t, x + stride, t->left_steps, w, mr - 1, nr);
+                w = accumulate_tile(acc + 1, t, x + stride, t->left_steps, w, packed, mr - 1, nr);
             x += t->left_steps * DOT_STEP * sizeof(act_t);
             if (t->steps)
-                w = accumulate_tile(acc, t, x, t->steps, w, mr, nr);
+                w = accumulate_tile(acc, t, x, t->steps, w, packed, mr, nr);
             x += t->steps * DOT_STEP * sizeof(act_t);
             if (t->right_steps)
-                w = accumulate_tile(acc, t, x, t->right_steps, w, mr - 1, nr);
+                w = accumulate_tile(acc, t, x, t->right_steps, w, packed, mr - 1, nr);
         }
     }
     if (t->epilogue->offset)
@@ -187,7 +219,8 @@ INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
             const vi start = vi_load(t->group_start + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = start;
         }
-        w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, mr, nr);
+        w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, NULL, mr,
+                            nr);
         UNROLL for (int n = 0; n < nr; ++n) {
             const vf scale = vf_load(t->group_scale + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) sum[m][n] =

@@ -216,6 +216,19 @@ INLINE va va_nibbles(const uint8_t *p) {
     return simde_mm256_and_si256(simde_mm256_or_si256(words, simde_mm256_slli_epi16(words, 4)),
                                  simde_mm256_set1_epi8(15));
 }
+/* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE simde__m256i load_bytes(const uint8_t *p, size_t n) {
+    return n == VA_LANES
+               ? simde_mm256_loadu_si256((const simde__m256i *)p)
+               : simde_mm256_castsi128_si256(simde_mm_loadu_si128((const simde__m128i *)p));
+}
+INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm256_and_si256(load_bytes(p, n), simde_mm256_set1_epi8(15));
+}
+INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm256_and_si256(simde_mm256_srli_epi16(load_bytes(p, n), 4),
+                                 simde_mm256_set1_epi8(15));
+}
 INLINE va va_add(va a, va b) { return simde_mm256_add_epi8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi8(a, b); }
 
@@ -305,6 +318,17 @@ INLINE va va_nibbles(const uint8_t *p) {
     const simde__m128i bytes = simde_mm_and_si128(
         simde_mm_or_si128(words, simde_mm_slli_epi16(words, 4)), simde_mm_set1_epi8(15));
     return simde_mm256_cvtepu8_epi16(bytes);
+}
+/* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE simde__m256i load_bytes(const uint8_t *p, size_t n) {
+    return simde_mm256_cvtepu8_epi16(n == VA_LANES ? simde_mm_loadu_si128((const simde__m128i *)p)
+                                                   : simde_mm_loadl_epi64((const simde__m128i *)p));
+}
+INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm256_and_si256(load_bytes(p, n), simde_mm256_set1_epi16(15));
+}
+INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm256_srli_epi16(load_bytes(p, n), 4);
 }
 INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }

@@ -88,17 +88,32 @@ INLINE vx vx_broadcast(const act_t *p) {
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
 
-/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
-INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+#if defined(__GFNI__)
+/* Bit i of a product is the parity of the bits that byte 7 - i of the matrix selects: the lower
+ * three bits are copied, the nibble's highest is repeated. The matrices stay in memory: in a loop,
+ * they would take registers that the sums need. */
+INLINE vw nibbles(vw bytes, const int64_t *matrix) {
+    __asm__ volatile("" : "+r"(matrix));
+    return _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(*matrix), 0);
+}
+static const int64_t low_matrix = 0x0102040808080808, high_matrix = 0x1020408080808080;
+INLINE vw low_nibbles(vw bytes) { return nibbles(bytes, &low_matrix); }
+INLINE vw high_nibbles(vw bytes) { return nibbles(bytes, &high_matrix); }
+#else
+INLINE vw low_nibbles(vw bytes) {
     const simde__m512i sign_extended = simde_mm512_broadcast_i32x4(
         simde_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    const simde__m512i mask = simde_mm512_set1_epi8(15);
-    const simde__m512i bytes = simde_mm512_loadu_si512(in);
-    simde_mm512_storeu_si512(
-        low, simde_mm512_shuffle_epi8(sign_extended, simde_mm512_and_si512(bytes, mask)));
-    simde_mm512_storeu_si512(
-        high, simde_mm512_shuffle_epi8(
-                  sign_extended, simde_mm512_and_si512(simde_mm512_srli_epi16(bytes, 4), mask)));
+    return simde_mm512_shuffle_epi8(sign_extended,
+                                    simde_mm512_and_si512(bytes, simde_mm512_set1_epi8(15)));
+}
+INLINE vw high_nibbles(vw bytes) { return low_nibbles(simde_mm512_srli_epi16(bytes, 4)); }
+#endif
+
+/* 4 * VL bytes' low nibbles, then their high ones, sign-extended. */
+INLINE void expand_nibbles(const int8_t *in, wt_t *low, wt_t *high) {
+    const vw bytes = simde_mm512_loadu_si512(in);
+    simde_mm512_storeu_si512(low, low_nibbles(bytes));
+    simde_mm512_storeu_si512(high, high_nibbles(bytes));
 }
 
 /* A vector of activations, modulo 256. */
@@ -107,12 +122,26 @@ typedef simde__m512i va;
 
 INLINE va va_set1(int x) { return simde_mm512_set1_epi8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm512_loadu_si512(p); }
+/* At least the first n. */
+INLINE va va_load_n(const act_t *p, size_t n) {
+    if (n == VA_LANES / 2)
+        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
+    return va_load(p);
+}
 INLINE va va_xor(va a, va b) { return simde_mm512_xor_si512(a, b); }
 /* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
 INLINE va va_nibbles(const uint8_t *p) {
     const simde__m512i words =
         _mm512_cvtepu8_epi16(simde_mm256_loadu_si256((const simde__m256i *)p));
     return simde_mm512_and_si512(simde_mm512_or_si512(words, simde_mm512_slli_epi16(words, 4)),
+                                 simde_mm512_set1_epi8(15));
+}
+/* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm512_and_si512(va_load_n(p, n), simde_mm512_set1_epi8(15));
+}
+INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
+    return simde_mm512_and_si512(simde_mm512_srli_epi16(va_load_n(p, n), 4),
                                  simde_mm512_set1_epi8(15));
 }
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }
@@ -125,12 +154,6 @@ INLINE void va_store(act_t *p, va a, size_t n) {
         simde_mm256_storeu_si256((simde__m256i *)p, simde_mm512_castsi512_si256(a));
     else
         _mm512_mask_storeu_epi8(p, UINT64_MAX >> (VA_LANES - n), a);
-}
-/* At least the first n. */
-INLINE va va_load_n(const act_t *p, size_t n) {
-    if (n == VA_LANES / 2)
-        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
-    return va_load(p);
 }
 
 /* Depthwise: 64 channels, four rows at a time. */
@@ -194,9 +217,9 @@ INLINE vc vc_pack(const vi *a, int16_t zero_point) {
 }
 /* From that order to all of the first vector's bytes, then the second's, ... */
 INLINE vc vc_in_order(vc a) {
-    /* in memory, as SIMDe 0.7.4's setr_epi32 becomes sixteen masked broadcasts */
-    static const int32_t order[] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-    return simde_mm512_permutexvar_epi32(vi_load(order), a);
+    /* not SIMDe's, which gcc puts together a lane at a time, in each tile */
+    const vi order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return simde_mm512_permutexvar_epi32(order, a);
 }
 INLINE vc vc_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
 INLINE vc vc_clamp(vc a, vc min, vc max) {

@@ -137,6 +137,17 @@ INLINE va va_nibbles(const uint8_t *p) {
         simde_vzip_u8(simde_vand_u8(bytes, simde_vdup_n_u8(15)), simde_vshr_n_u8(bytes, 4));
     return simde_vreinterpretq_s8_u8(simde_vcombine_u8(pairs.val[0], pairs.val[1]));
 }
+/* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE simde_uint8x16_t load_bytes(const uint8_t *p, size_t n) {
+    return n == VA_LANES ? simde_vld1q_u8(p)
+                         : simde_vcombine_u8(simde_vld1_u8(p), simde_vdup_n_u8(0));
+}
+INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
+    return simde_vreinterpretq_s8_u8(simde_vandq_u8(load_bytes(p, n), simde_vdupq_n_u8(15)));
+}
+INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
+    return simde_vreinterpretq_s8_u8(simde_vshrq_n_u8(load_bytes(p, n), 4));
+}
 INLINE va va_add(va a, va b) { return simde_vaddq_s8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_vsubq_s8(a, b); }
 /* At least the first n. */

@@ -71,6 +71,8 @@ static int32_t pick_zero_point(rng *r, nm_dtype type, zero_point how) {
         return min;
     case ZERO_MAX:
         return max;
+    case ZERO_NONE:
+        return 0;
     default:
         /* 0 is common, and a path of its own in the kernels. */
         return min <= 0 && rng_next(r) % 3 == 0 ? 0 : (int32_t)rng_between(r, min, max);

@@ -17,6 +17,8 @@
     }
 #define STRIDE(h, w) .stride = {(h), (w)}
 #define DILATION(h, w) .dilation = {(h), (w)}
+/* Padding that multiplies to nothing, on every tier, where the input is unsigned or signed. */
+#define PADDING_IS_ZERO .input_zero = ZERO_MIN, .weight_zero = ZERO_NONE
 #define PAD(top, left, bottom, right) .padding = {(top), (left), (bottom), (right)}
 
 static const conv_spec variants[] = {
@@ -35,6 +37,14 @@ static const conv_spec variants[] = {
     SPEC("conv3x3_groups2", 1, 6, 7, 32, 24, 3, 3, PAD(1, 1, 1, 1), .groups = 2),
     SPEC("conv3x3_groups3", 2, 5, 6, 15, 21, 3, 3, PAD(1, 1, 1, 1), .groups = 3),
     SPEC("conv1x1_groups4", 1, 5, 5, 64, 32, 1, 1, .groups = 4),
+    SPEC("conv3x3_zero_padding", 2, 4, 7, 16, 80, 3, 3, PAD(1, 1, 1, 1), PADDING_IS_ZERO),
+    SPEC("conv3x3_zero_padding_few_steps", 1, 5, 9, 4, 50, 3, 3, PAD(1, 1, 1, 1), PADDING_IS_ZERO),
+    SPEC("conv3x3_zero_padding_stride2", 1, 9, 14, 16, 48, 3, 3, STRIDE(2, 2), PAD(1, 1, 1, 1),
+         PADDING_IS_ZERO),
+    SPEC("conv3x3_zero_padding_low", 1, 2, 9, 8, 20, 3, 3, PAD(2, 1, 2, 1), PADDING_IS_ZERO),
+    SPEC("conv1x1_panels", 1, 12, 23, 64, 208, 1, 1, ),
+    SPEC("conv1x1_one_panel", 1, 5, 30, 128, 20, 1, 1, ),
+    SPEC("conv1x1_few_tiles", 1, 3, 6, 512, 70, 1, 1, ),
     SPEC("conv5x5", 1, 12, 11, 32, 32, 5, 5, ),
     SPEC("conv5x5_rgb", 1, 12, 15, 3, 32, 5, 5, ),
     SPEC("conv5x5_padded", 1, 7, 7, 9, 17, 5, 5, PAD(2, 2, 2, 2)),

@@ -6,7 +6,7 @@
 #include "rng.h"
 
 typedef enum fill { FILL_RANDOM, FILL_MIN, FILL_MAX, FILL_ENDS } fill;
-typedef enum zero_point { ZERO_RANDOM, ZERO_MIN, ZERO_MAX } zero_point;
+typedef enum zero_point { ZERO_RANDOM, ZERO_MIN, ZERO_MAX, ZERO_NONE } zero_point;
 
 typedef struct conv_spec {
     char name[64];
