@@ -83,7 +83,7 @@ unsigned nm_useful_threads(const nm_conv *conv, unsigned threads) {
      * as long as bytes, and so do depthwise MACs. */
     enum { MACS_PER_THREAD = 1600000 };
     const unsigned slow = (conv->desc.precision == NM_F32 ? 4 : 1) * (conv->group_in == 1 ? 4 : 1);
-    const uint64_t useful = conv->info.macs * slow / MACS_PER_THREAD;
+    const uint64_t useful = conv->info.macs / conv->rounds * slow / MACS_PER_THREAD;
     return useful < 1 ? 1 : useful < threads ? (unsigned)useful : threads;
 }
 
@@ -402,6 +402,22 @@ bool nm_epilogue_offset(const nm_conv *conv, nm_epilogue *e, uint64_t largest) {
     return true;
 }
 
+/** Images of a round: as many as stay in the second-level cache with what is made of them. They
+ * divide the batch and begin at whole bytes. */
+static size_t images_of_a_round(const nm_conv_desc *d, size_t out_height, size_t out_width) {
+    enum { CACHE_BYTES = 1024 * 1024 };
+    const size_t input = d->in_height * d->in_width * d->in_channels;
+    const size_t output = out_height * out_width * d->out_channels;
+    const size_t image = input * (d->precision == NM_F32 ? sizeof(float) : 1) +
+                         nm_tensor_bytes(d->output_type, output);
+    const bool packed = d->input_type == NM_INT4 || d->input_type == NM_UINT4;
+    const size_t most = CACHE_BYTES / image < d->batch ? CACHE_BYTES / image : d->batch;
+    for (size_t n = most < 1 ? 1 : most; n > 0; --n)
+        if (d->batch % n == 0 && (!packed || n * input % 2 == 0))
+            return n;
+    return d->batch % 2 == 0 ? 2 : d->batch;
+}
+
 /** Preferred first; the first that supports the plan carries it out. */
 static const nm_family *const families[] = {
     &nm_family_reference,
@@ -443,6 +459,8 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
     if (!conv)
         return NM_FAIL(error, NM_OUT_OF_MEMORY, "plan: out of memory; use a smaller layer");
     conv->desc = *desc;
+    conv->desc.batch = images_of_a_round(desc, out_height, out_width);
+    conv->rounds = desc->batch / conv->desc.batch;
     conv->tier = desc->isa == NM_ISA_SCALAR ? NULL : nm_tier_for(desc->isa, desc->precision);
     conv->group_in = desc->in_channels / desc->groups;
     conv->group_out = desc->out_channels / desc->groups;
@@ -499,5 +517,12 @@ size_t nm_conv_workspace_size(const nm_conv *conv, unsigned threads) {
 
 void nm_conv_run(const nm_conv *conv, const void *input, void *output, void *workspace,
                  unsigned threads) {
-    conv->family->run(conv, input, output, workspace, threads);
+    const nm_conv_desc *d = &conv->desc;
+    const size_t in = d->batch * d->in_height * d->in_width * d->in_channels;
+    const size_t out = d->batch * conv->info.out_height * conv->info.out_width * d->out_channels;
+    const size_t input_bytes = nm_tensor_bytes(d->input_type, in);
+    const size_t output_bytes = nm_tensor_bytes(d->output_type, out);
+    for (size_t round = 0; round < conv->rounds; ++round)
+        conv->family->run(conv, (const char *)input + round * input_bytes,
+                          (char *)output + round * output_bytes, workspace, threads);
 }

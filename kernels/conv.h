@@ -9,7 +9,8 @@
 typedef struct nm_family nm_family;
 
 struct nm_conv {
-    nm_conv_desc desc; /**< its pointers are cleared: the epilogue has the copies */
+    nm_conv_desc desc; /**< of a round; its pointers are cleared: the epilogue has the copies */
+    size_t rounds;     /**< of desc.batch images each that make up the caller's batch */
     nm_conv_info info;
     char kernel[64]; /**< what info.kernel points to */
     const nm_tier *tier;
