@@ -63,18 +63,43 @@ static const nm_winograd_axis *axis(size_t kernel) {
     return kernel == 3 ? &nm_winograd_3 : kernel == 5 ? &nm_winograd_5 : NULL;
 }
 
-/** Whether Winograd saves enough, counted in the direct kernel's dot products of vectors. What
- *  everything else costs in those was fitted to timings of 381 layers on four tiers: a tile's
- *  outputs of a vector, a direct one's; a vector of the input transform, which serves all output
- *  channels, and what comes with each position of it. */
-static bool is_faster(const nm_conv *conv) {
-    enum { LANE_OVERHEAD = 6, PIXEL_OVERHEAD = 8, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
+/** The share of an axis' taps that are not in the padding, which the direct kernels may leave out.
+ */
+static double taps_inside(size_t in, size_t out, size_t kernel, size_t before) {
+    size_t inside = 0;
+    for (size_t o = 0; o < out; ++o)
+        for (size_t k = 0; k < kernel; ++k)
+            inside += o + k >= before && o + k < before + in;
+    return (double)inside / (double)(out * kernel);
+}
+
+/** The direct algorithm's dot products of vectors, for the whole batch. */
+static double direct_cost(const nm_conv *conv) {
+    enum { PIXEL_OVERHEAD = 8 };
+    const nm_conv_desc *d = &conv->desc;
+    const size_t height = conv->info.out_height, width = conv->info.out_width;
+    const size_t row_steps = nm_ceil_div(d->kernel_width * d->in_channels, conv->tier->step);
+    double steps = (double)(d->kernel_height * row_steps);
+    if (nm_staged_zero(conv) == 0)
+        steps *= taps_inside(d->in_height, height, d->kernel_height, d->padding[0]) *
+                 taps_inside(d->in_width, width, d->kernel_width, d->padding[1]);
+    return (double)(d->batch * height * width) *
+           (double)nm_ceil_div(d->out_channels, conv->tier->lanes) * (steps + PIXEL_OVERHEAD);
+}
+
+/** Winograd's, in those. What everything else costs was fitted to timings of 381 layers on four
+ * tiers: a tile's outputs of a vector; a vector of the input transform, which serves all output
+ * channels, and what comes with each position of it. Weights that outgrow the second-level cache
+ * come from beyond it in every run. */
+static double winograd_cost(const nm_conv *conv) {
+    enum { LANE_OVERHEAD = 6, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
+    enum { CACHE_BYTES = 2 * 1024 * 1024, BYTES_BY_THE_WAY = 8 };
     const nm_conv_desc *d = &conv->desc;
     const nm_tier *tier = conv->tier;
-    const size_t channels = d->in_channels, height = conv->info.out_height,
-                 width = conv->info.out_width;
+    const size_t channels = d->in_channels;
     const double outputs = (double)nm_ceil_div(d->out_channels, tier->lanes);
-    const double tiles = (double)(nm_ceil_div(height, TILE) * nm_ceil_div(width, TILE));
+    const double tiles = (double)(d->batch * nm_ceil_div(conv->info.out_height, TILE) *
+                                  nm_ceil_div(conv->info.out_width, TILE));
     const double positions =
         (double)(axis(d->kernel_height)->positions * axis(d->kernel_width)->positions);
     const double vectors = (double)nm_ceil_div(channels * tier->act_size, tier->lanes * 4);
@@ -82,10 +107,9 @@ static bool is_faster(const nm_conv *conv) {
         positions * (double)nm_ceil_div(channels, tier->step) * tier->winograd_dot;
     const double transform = positions * (TRANSFORM * vectors + POSITION_OVERHEAD);
     const double overhead = LANE_OVERHEAD * (double)tier->lanes;
-    const double winograd = tiles * (outputs * (products + overhead) + transform);
-    const size_t steps = d->kernel_height * nm_ceil_div(d->kernel_width * channels, tier->step);
-    const double direct = (double)(height * width) * outputs * (double)(steps + PIXEL_OVERHEAD);
-    return winograd < direct;
+    const double weights = positions * (double)(channels * d->out_channels * tier->wt_size);
+    const double stream = weights > CACHE_BYTES ? weights / BYTES_BY_THE_WAY : 0;
+    return tiles * (outputs * (products + overhead) + transform) + stream;
 }
 
 /** Whether the tier multiplies elements that hold the transformed operands. */
@@ -104,7 +128,7 @@ static bool supports(const nm_conv *conv, const void *bias) {
     const uint64_t limit = INT32_MAX / 4;
     if (conv->reduction > limit || nm_largest_sum(conv) + nm_largest_bias(conv, bias) > limit)
         return false;
-    return d->algorithm == NM_ALGORITHM_WINOGRAD || is_faster(conv);
+    return d->algorithm == NM_ALGORITHM_WINOGRAD || winograd_cost(conv) < direct_cost(conv);
 }
 
 static void destroy(void *opaque) {
