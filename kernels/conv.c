@@ -459,9 +459,10 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
     if (!conv)
         return NM_FAIL(error, NM_OUT_OF_MEMORY, "plan: out of memory; use a smaller layer");
     conv->desc = *desc;
-    conv->desc.batch = images_of_a_round(desc, out_height, out_width);
-    conv->rounds = desc->batch / conv->desc.batch;
     conv->tier = desc->isa == NM_ISA_SCALAR ? NULL : nm_tier_for(desc->isa, desc->precision);
+    if (conv->tier) /* the reference knows no caches */
+        conv->desc.batch = images_of_a_round(desc, out_height, out_width);
+    conv->rounds = desc->batch / conv->desc.batch;
     conv->group_in = desc->in_channels / desc->groups;
     conv->group_out = desc->out_channels / desc->groups;
     conv->reduction = reduction;
