@@ -113,12 +113,13 @@ static size_t nibble_block(const nm_conv *conv) {
 
 /** Weights of `count` bytes, a nibble each, from their order to that of staged activations. */
 static void reorder(int8_t *values, size_t count, size_t block) {
-    int8_t high[NM_MAX_STAGE_BLOCK];
+    int8_t low[NM_MAX_STAGE_BLOCK], high[NM_MAX_STAGE_BLOCK];
     for (int8_t *v = values; v < values + count; v += 2 * block) {
-        for (size_t i = 0; i < block; ++i)
+        for (size_t i = 0; i < block; ++i) {
+            low[i] = v[2 * i];
             high[i] = v[2 * i + 1];
-        for (size_t i = 0; i < block; ++i)
-            v[i] = v[2 * i];
+        }
+        memcpy(v, low, block);
         memcpy(v + block, high, block);
     }
 }
@@ -263,35 +264,41 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
            (!d->group_size || (plan->group_start && plan->group_scale));
 }
 
-/** Spreads a panel's rows, `element` bytes a weight, over `out` as nm_tile.weights says. A few
- * steps of all rows at a time, so that what is written stays near. */
+/** Spreads a panel's rows, `element` bytes a weight, over `out` as nm_tile.weights says. */
 static void spread_panel(const nm_conv *conv, const direct_plan *plan, const panel *p,
                          const char *rows, size_t element, char *out) {
-    enum { STEPS = 64 };
-    const size_t lanes = conv->tier->lanes;
-    const size_t step = plan->is_int ? conv->tier->step : 1;
-    const size_t chunk = step * element, row_bytes = conv->reduction * element;
+    const size_t step = plan->is_int ? conv->tier->step : 1, chunk = step * element;
+    const size_t row_bytes = conv->reduction * element, width = p->nr * conv->tier->lanes * chunk;
     const size_t segment_bytes = plan->segment_length * element;
-    for (size_t s = 0; s < plan->segments; ++s, out += plan->steps * p->nr * lanes * chunk) {
-        const size_t begin = s * segment_bytes;
-        const size_t end = begin + segment_bytes < row_bytes ? begin + segment_bytes : row_bytes;
-        for (size_t t0 = 0; t0 < plan->steps; t0 += STEPS)
-            for (size_t lane = 0; lane < p->channels; ++lane) {
-                const char *from = rows + lane * row_bytes + begin + t0 * chunk;
-                const char *const last = rows + lane * row_bytes + end;
-                char *to = out + (t0 * p->nr * lanes + lane) * chunk;
-                const size_t left = from < last ? (size_t)(last - from) : 0;
-                const size_t whole = left / chunk < STEPS ? left / chunk : STEPS;
-                for (size_t t = 0; t < whole; ++t, from += chunk, to += p->nr * lanes * chunk) {
-                    if (chunk == 4)
-                        memcpy(to, from, 4); /* the usual case, a single move */
-                    else
-                        memcpy(to, from, chunk);
-                }
-                if (whole < STEPS)
-                    memcpy(to, from, left % chunk);
-            }
+    for (size_t s = 0; s < plan->segments; ++s) {
+        const size_t begin = s * segment_bytes, left = row_bytes - begin;
+        const size_t bytes = left < segment_bytes ? left : segment_bytes;
+        for (size_t t = 0; t < plan->steps; ++t, out += width) {
+            const char *from = rows + begin + t * chunk;
+            const size_t rest = t * chunk < bytes ? bytes - t * chunk : 0;
+            if (chunk == 4 && rest >= 4) /* the usual case, a single move */
+                for (size_t lane = 0; lane < p->channels; ++lane)
+                    memcpy(out + lane * 4, from + lane * row_bytes, 4);
+            else
+                for (size_t lane = 0; lane < p->channels; ++lane)
+                    memcpy(out + lane * chunk, from + lane * row_bytes,
+                           rest < chunk ? rest : chunk);
+        }
     }
+}
+
+/** In 16 bits as long as they hold the sum: the compiler adds twice as many at a time. */
+static int32_t sum_bytes(const int8_t *x, size_t count) {
+    enum { MOST = 256 };
+    int32_t sum = 0;
+    for (size_t i = 0; i < count; i += MOST) {
+        const size_t end = count - i < MOST ? count : i + MOST;
+        int16_t part = 0;
+        for (size_t k = i; k < end; ++k)
+            part = (int16_t)(part + x[k]);
+        sum += part;
+    }
+    return sum;
 }
 
 /** Folds the zero points into output channel o's start, the panel's lane `lane`. */
@@ -304,9 +311,7 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
         const size_t begin = s * plan->segment_length;
         const size_t left = conv->reduction - begin;
         const size_t count = left < plan->segment_length ? left : plan->segment_length;
-        int32_t sum = 0;
-        for (size_t k = 0; k < count; ++k)
-            sum += row[begin + k];
+        const int32_t sum = sum_bytes(row + begin, count);
         total += (uint32_t)sum;
         if (plan->group_start) {
             const size_t i = p->groups + s * p->nr * conv->tier->lanes + lane;
