@@ -1,6 +1,7 @@
 /** Plans: checks what was asked for, chooses who does it, and hands the work over. */
 #include "conv.h"
 #include "error.h"
+#include "stage.h"
 
 #include <math.h>
 #include <string.h>
@@ -69,6 +70,20 @@ void nm_compress_int4(const void *values, size_t count, size_t block, void *pack
     for (size_t i = 0; i < count; i += 2 * block, from += 2 * block, to += block)
         for (size_t j = 0; j < block; ++j)
             to[j] = (uint8_t)((from[j] & 15) | from[block + j] << 4);
+}
+
+int32_t nm_sum(const int8_t *weights, size_t count) {
+    /* in 16 bits as long as they hold it: the compiler adds twice as many at a time */
+    enum { MOST = 256 };
+    int32_t sum = 0;
+    for (size_t i = 0; i < count; i += MOST) {
+        const size_t end = count - i < MOST ? count : i + MOST;
+        int16_t part = 0;
+        for (size_t k = i; k < end; ++k)
+            part = (int16_t)(part + weights[k]);
+        sum += part;
+    }
+    return sum;
 }
 
 size_t nm_widest_tile(const nm_tier *tier) {
@@ -410,7 +425,7 @@ static size_t images_of_a_round(const nm_conv_desc *d, size_t out_height, size_t
     const size_t output = out_height * out_width * d->out_channels;
     const size_t image = input * (d->precision == NM_F32 ? sizeof(float) : 1) +
                          nm_tensor_bytes(d->output_type, output);
-    const bool packed = d->input_type == NM_INT4 || d->input_type == NM_UINT4;
+    const bool packed = nm_is_packed(d->input_type);
     const size_t most = CACHE_BYTES / image < d->batch ? CACHE_BYTES / image : d->batch;
     for (size_t n = most < 1 ? 1 : most; n > 0; --n)
         if (d->batch % n == 0 && (!packed || n * input % 2 == 0))

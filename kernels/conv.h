@@ -77,6 +77,9 @@ uint64_t nm_largest_sum(const nm_conv *conv);
 /** The greatest magnitude of a bias; `bias` may be NULL. */
 uint64_t nm_largest_bias(const nm_conv *conv, const int32_t *bias);
 
+/** The sum of `count` weights. */
+int32_t nm_sum(const int8_t *weights, size_t count);
+
 /** Most vectors of output channels in a tile of the tier. */
 size_t nm_widest_tile(const nm_tier *tier);
 

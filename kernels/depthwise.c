@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** 2^23 as a float's bits. */
-
 typedef struct channel_block {
     size_t channel, channels;
     size_t together; /* see nm_depthwise_run */

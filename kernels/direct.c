@@ -8,10 +8,9 @@
  *
  * Three things may stand before the tiles, each only where it is needed:
  * - staging: one copy of the input with its padding filled in and its values in the form that the
- *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage their
- * own;
+ *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage theirs;
  * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, by the first of
- * the tiles of the panel that the thread computes, where it can, or before it;
+ *   the tiles of the panel that the thread computes, where it can, or before it;
  * - gathering: a tile's windows side by side, where groups of scales do not fit the segments.
  */
 #include "stage.h"
@@ -242,10 +241,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
         p->wide_tiles = plan->row_pixels % p->row_tiles;
         units += plan->rows * p->row_tiles;
         groups += plan->segments * p->nr * tier->lanes;
-        size_t elements =
-            plan->segments * plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
-        if (nm_is_int4(conv))
-            elements = nm_round_up(elements, 2 * tier->expand_block);
+        const size_t elements = panel_elements(conv, plan, p);
         if (elements > plan->panel_weights)
             plan->panel_weights = elements;
         weights += nm_is_int4(conv) ? elements / 2 : plan->is_int ? elements : elements * 4;
@@ -287,20 +283,6 @@ static void spread_panel(const nm_conv *conv, const direct_plan *plan, const pan
     }
 }
 
-/** In 16 bits as long as they hold the sum: the compiler adds twice as many at a time. */
-static int32_t sum_bytes(const int8_t *x, size_t count) {
-    enum { MOST = 256 };
-    int32_t sum = 0;
-    for (size_t i = 0; i < count; i += MOST) {
-        const size_t end = count - i < MOST ? count : i + MOST;
-        int16_t part = 0;
-        for (size_t k = i; k < end; ++k)
-            part = (int16_t)(part + x[k]);
-        sum += part;
-    }
-    return sum;
-}
-
 /** Folds the zero points into output channel o's start, the panel's lane `lane`. */
 static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p, size_t lane,
                          const int8_t *row, const void *bias) {
@@ -311,7 +293,7 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
         const size_t begin = s * plan->segment_length;
         const size_t left = conv->reduction - begin;
         const size_t count = left < plan->segment_length ? left : plan->segment_length;
-        const int32_t sum = sum_bytes(row + begin, count);
+        const int32_t sum = nm_sum(row + begin, count);
         total += (uint32_t)sum;
         if (plan->group_start) {
             const size_t i = p->groups + s * p->nr * conv->tier->lanes + lane;

@@ -193,9 +193,7 @@ static void start_panel(const nm_conv *conv, winograd_plan *plan, const panel *p
                         const int32_t *bias) {
     for (size_t lane = 0; lane < p->channels; ++lane) {
         const int8_t *filter = k->values + (p->channel + lane) * conv->reduction;
-        int32_t sum = 0;
-        for (size_t i = 0; i < conv->reduction; ++i)
-            sum += filter[i];
+        const int32_t sum = nm_sum(filter, conv->reduction);
         const int32_t start =
             4 * ((bias ? bias[p->channel + lane] : 0) - nm_staged_zero(conv) * sum) +
             (plan->epilogue.offset ? NM_TWO_23_BITS : 0);

@@ -51,17 +51,22 @@ INLINE void store_f32(vf acc, const nm_epilogue *e, size_t channel, void *out, s
         vi_store_u8(out, vi_add(vi_round_f32(acc), vi_set1(e->zero_point)), n);
 }
 
+/** Four vectors of rounded outputs to bytes in vc_pack's order. */
+INLINE vc pack_bytes(const vi *q, int16_t zero_point, const nm_epilogue *e) {
+    const vc bytes = vc_pack(q, zero_point);
+    if (e->pack_plain)
+        return bytes;
+    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
+                  vc_set1(e->pack_flip));
+}
+
 /** Four vectors of accumulators, each with its channels' scales, to bytes in vc_pack's order. Needs
  *  epilogue.narrow, which promises that no product leaves int32: saturation does the rest. */
 INLINE vc requantize_narrow(const vi *acc, const vf *scale, const nm_epilogue *e) {
     vi q[4];
     UNROLL for (int i = 0; i < 4; ++i) q[i] = vi_round_f32(vf_mul(vf_from_i32(acc[i]), scale[i]));
     /* signed bytes are made as unsigned ones 128 higher */
-    const vc bytes = vc_pack(q, e->pack_zero);
-    if (e->pack_plain)
-        return bytes;
-    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
-                  vc_set1(e->pack_flip));
+    return pack_bytes(q, e->pack_zero, e);
 }
 
 /** Likewise of accumulators whose epilogue has an offset: see nm_epilogue_offset(). */
@@ -70,11 +75,7 @@ INLINE vc requantize_from_zero(const vi *acc, const vf *scale, const vf *offset,
     vi q[4];
     UNROLL for (int i = 0; i < 4; ++i) q[i] =
         vi_round_f32(vf_fma(vf_from_bits(acc[i]), scale[i], offset[i]));
-    const vc bytes = vc_pack(q, 0);
-    if (e->pack_plain)
-        return bytes;
-    return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
-                  vc_set1(e->pack_flip));
+    return pack_bytes(q, 0, e);
 }
 
 /** Bytes of one output element. */

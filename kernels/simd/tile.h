@@ -133,6 +133,15 @@ INLINE void store_tile_narrow(const nm_tile *t, bool from_zero, vi acc[][NM_MAX_
     }
 }
 
+INLINE void store_tile(const nm_tile *t, vi acc[][NM_MAX_NR], int mr, int nr) {
+    if (t->epilogue->offset)
+        store_tile_narrow(t, true, acc, mr, nr);
+    else if (t->epilogue->narrow)
+        store_tile_narrow(t, false, acc, mr, nr);
+    else
+        STORE_TILE(i32, vi, t, acc, mr, nr);
+}
+
 INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
     vi acc[NM_MAX_MR][NM_MAX_NR];
     UNROLL for (int n = 0; n < nr; ++n) {
@@ -165,12 +174,7 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
                 w = accumulate_tile(acc, t, x, t->right_steps, w, packed, mr - 1, nr);
         }
     }
-    if (t->epilogue->offset)
-        store_tile_narrow(t, true, acc, mr, nr);
-    else if (t->epilogue->narrow)
-        store_tile_narrow(t, false, acc, mr, nr);
-    else
-        STORE_TILE(i32, vi, t, acc, mr, nr);
+    store_tile(t, acc, mr, nr);
 }
 
 /** One pixel, whose packed int4 weights are expanded in registers: where a panel serves no other
@@ -198,12 +202,7 @@ INLINE void tile_packed(const nm_tile *t, int nr) {
             x += together * DOT_STEP;
         }
     }
-    if (t->epilogue->offset)
-        store_tile_narrow(t, true, acc, 1, nr);
-    else if (t->epilogue->narrow)
-        store_tile_narrow(t, false, acc, 1, nr);
-    else
-        STORE_TILE(i32, vi, t, acc, 1, nr);
+    store_tile(t, acc, 1, nr);
 }
 
 INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {

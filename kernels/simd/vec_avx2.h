@@ -370,11 +370,6 @@ INLINE void vc_store_pair(uint8_t *p, vc a, size_t n) {
 
 #endif
 
-/* At least the first n. */
-INLINE va va_load_n(const act_t *p, size_t n) {
-    (void)n;
-    return va_load(p);
-}
 INLINE void va_store(act_t *p, va a, size_t n) {
     if (n == VA_LANES) {
         simde_mm256_storeu_si256((simde__m256i *)p, a);

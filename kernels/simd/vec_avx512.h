@@ -122,12 +122,6 @@ typedef simde__m512i va;
 
 INLINE va va_set1(int x) { return simde_mm512_set1_epi8((int8_t)x); }
 INLINE va va_load(const act_t *p) { return simde_mm512_loadu_si512(p); }
-/* At least the first n. */
-INLINE va va_load_n(const act_t *p, size_t n) {
-    if (n == VA_LANES / 2)
-        return simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
-    return va_load(p);
-}
 INLINE va va_xor(va a, va b) { return simde_mm512_xor_si512(a, b); }
 /* The VA_LANES nibbles of VA_LANES / 2 bytes, low ones first. */
 INLINE va va_nibbles(const uint8_t *p) {
@@ -137,11 +131,16 @@ INLINE va va_nibbles(const uint8_t *p) {
                                  simde_mm512_set1_epi8(15));
 }
 /* Those of n bytes, a whole vector or half of one: only low ones, only high ones. */
+INLINE simde__m512i load_bytes(const uint8_t *p, size_t n) {
+    return n == VA_LANES
+               ? simde_mm512_loadu_si512(p)
+               : simde_mm512_castsi256_si512(simde_mm256_loadu_si256((const simde__m256i *)p));
+}
 INLINE va va_low_nibbles(const uint8_t *p, size_t n) {
-    return simde_mm512_and_si512(va_load_n(p, n), simde_mm512_set1_epi8(15));
+    return simde_mm512_and_si512(load_bytes(p, n), simde_mm512_set1_epi8(15));
 }
 INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
-    return simde_mm512_and_si512(simde_mm512_srli_epi16(va_load_n(p, n), 4),
+    return simde_mm512_and_si512(simde_mm512_srli_epi16(load_bytes(p, n), 4),
                                  simde_mm512_set1_epi8(15));
 }
 INLINE va va_add(va a, va b) { return simde_mm512_add_epi8(a, b); }

@@ -150,11 +150,6 @@ INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
 }
 INLINE va va_add(va a, va b) { return simde_vaddq_s8(a, b); }
 INLINE va va_sub(va a, va b) { return simde_vsubq_s8(a, b); }
-/* At least the first n. */
-INLINE va va_load_n(const act_t *p, size_t n) {
-    (void)n;
-    return va_load(p);
-}
 INLINE void va_store(act_t *p, va a, size_t n) {
     if (n == VA_LANES) {
         simde_vst1q_s8(p, a);
