@@ -6,11 +6,13 @@
  * of segments of contiguous activations: a kernel row (all its taps and channels) where taps are
  * adjacent in NHWC, a tap's channels where dilation or groups part them.
  *
- * Three things may stand before the tiles, each only where it is needed:
+ * Four things may stand before the tiles, each only where it is needed:
  * - staging: one copy of the input with its padding filled in and its values in the form that the
  *   tier multiplies (unsigned bytes for vpdpbusd, nibbles unpacked, ...); 1x1 tiles stage theirs;
  * - expanding: a panel's nibbles become the tier's weights in a thread's scratch, by the first of
  *   the tiles of the panel that the thread computes, where it can, or before it;
+ * - weaving: kernel rows that do not fill whole steps, as with 3 channels, element by element with
+ *   each other, so that together they do: an output row's, right before its tiles;
  * - gathering: a tile's windows side by side, where groups of scales do not fit the segments.
  */
 #include "stage.h"
@@ -37,7 +39,7 @@ typedef struct direct_plan {
     size_t units;
 
     bool is_int;
-    bool gather, expand;
+    bool gather, expand, weave;
     bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
     bool stage_tiles;        /* a tile's pixels right before the first tile that reads them, ... */
@@ -45,11 +47,12 @@ typedef struct direct_plan {
     size_t rows, row_pixels; /* output pixels: rows of tiles */
     size_t first_row; /* a panel begins there and goes around: one that sees as little padding as
                          any, so that its first tile expands all of the panel */
-    size_t segments, segment_length, steps;
+    nm_segments segments, rest; /* of all tiles: without `input` */
+    ptrdiff_t *offsets;         /* of `segments` and `rest` */
+    size_t steps;               /* of all of them */
     size_t skip_segments; /* of a kernel row, if rows in the padding may be left out; else 0 */
     size_t top, left;     /* padding that is in no copy: its taps are left out ... */
     size_t left_steps, right_steps; /* ... these, of a row's first and last pixel */
-    ptrdiff_t *segment;             /* byte offsets for the tiles */
     ptrdiff_t *window;              /* gathering: byte offsets of the taps ... */
     size_t taps;                    /* ... each of group_in activations */
 
@@ -70,7 +73,7 @@ static bool supports(const nm_conv *conv, const void *bias) {
 static void destroy(void *opaque) {
     direct_plan *plan = opaque;
     free(plan->panel);
-    free(plan->segment);
+    free(plan->offsets);
     free(plan->window);
     free(plan->weights);
     free(plan->bias);
@@ -123,34 +126,24 @@ static void reorder(int8_t *values, size_t count, size_t block) {
     }
 }
 
-/** Chooses segments and what must stand before the tiles. */
-static void plan_reduction(nm_conv *conv, direct_plan *plan) {
-    const nm_conv_desc *d = &conv->desc;
-    const size_t step = plan->is_int ? conv->tier->step : 1;
-    const bool rows_adjacent = d->groups == 1 && (d->dilation[1] == 1 || d->kernel_width == 1);
-    plan->segment_length = rows_adjacent ? d->kernel_width * d->in_channels : conv->group_in;
-    plan->gather = d->group_size && plan->segment_length % d->group_size;
-    if (d->group_size)
-        plan->segment_length = d->group_size;
-    plan->segments = nm_ceil_div(conv->reduction, plan->segment_length);
-    plan->steps = nm_ceil_div(plan->segment_length, step);
+/** Kernel rows that are woven together, from row `first` on. */
+static size_t rows_together(const nm_conv *conv, size_t first) {
+    const size_t left = conv->desc.kernel_height - first;
+    return left < conv->tier->step ? left : conv->tier->step;
+}
 
-    /* A row of zeros adds nothing; only whole rows are worth the trouble. */
-    const bool zeros = !plan->is_int || nm_staged_zero(conv) == 0;
-    if (zeros && !d->group_size && !runs_through_rows(d))
-        plan->skip_segments = plan->segments / d->kernel_height;
-    if (can_leave_out_padding(conv, plan, step)) {
-        plan->stage = nm_stage_unpadded(conv);
-        plan->stage.block = nibble_block(conv);
-        plan->top = d->padding[0];
-        plan->left = d->padding[1];
-        plan->left_steps = plan->left * conv->group_in / step;
-        plan->right_steps = overhang(conv) * conv->group_in / step;
-        return;
-    }
-    const bool over_read = !plan->gather && plan->segment_length % step;
-    plan->stage = nm_stage_plan(conv, over_read, 0, 0);
-    plan->stage.block = nibble_block(conv);
+/** Whether weaving kernel rows of `length` elements saves more than it costs: putting five bytes in
+ *  their place takes about as long as a vector of products. */
+static bool weaving_pays(const nm_conv *conv, size_t length) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t step = conv->tier->step, rows = d->kernel_height;
+    size_t saved = rows * nm_ceil_div(length, step);
+    for (size_t r = 0; r < rows; r += step)
+        saved -= nm_ceil_div(rows_together(conv, r) * length, step);
+    const size_t widest = nm_widest_tile(conv->tier);
+    const size_t vectors = nm_ceil_div(d->out_channels, conv->tier->lanes);
+    const size_t woven = rows * (d->padding[1] + d->in_width + d->padding[3]) * d->in_channels;
+    return saved * conv->info.out_width * (vectors < widest ? vectors : widest) > woven / 5;
 }
 
 /** Byte offset of reduction index k (flattened HWI) from a window's first activation. */
@@ -164,15 +157,42 @@ static ptrdiff_t window_offset(const nm_conv *conv, const direct_plan *plan, siz
                        plan->stage.element);
 }
 
-static bool plan_offsets(nm_conv *conv, direct_plan *plan) {
-    plan->segment = nm_alloc(plan->segments * sizeof *plan->segment);
-    if (!plan->segment)
+/** Activations of a row of the input, as the kernels read it. */
+static size_t row_length(const nm_conv *conv, const direct_plan *plan) {
+    return plan->stage.width * conv->desc.in_channels;
+}
+
+/** A gathered window, in bytes. */
+static size_t gathered_pixel(const direct_plan *plan) {
+    return plan->segments.count * plan->segments.length * plan->stage.element;
+}
+
+/** Fills in the segments' offsets, strides and steps; false when out of memory. */
+static bool plan_segments(const nm_conv *conv, direct_plan *plan) {
+    const size_t element = plan->stage.element, step = plan->is_int ? conv->tier->step : 1;
+    const size_t pixel = conv->desc.stride[1] * conv->desc.in_channels * element;
+    nm_segments *const all = &plan->segments, *const rest = &plan->rest;
+    plan->offsets = nm_alloc((all->count + 1) * sizeof *plan->offsets);
+    if (!plan->offsets)
         return false;
-    for (size_t s = 0; s < plan->segments; ++s) {
-        const size_t k = s * plan->segment_length;
-        plan->segment[s] =
-            plan->gather ? (ptrdiff_t)(k * plan->stage.element) : window_offset(conv, plan, k);
-    }
+    for (size_t s = 0; s <= all->count; ++s)
+        plan->offsets[s] = plan->weave    ? (ptrdiff_t)(s * step * row_length(conv, plan) * element)
+                           : plan->gather ? (ptrdiff_t)(s * all->length * element)
+                                          : window_offset(conv, plan, s * all->length);
+    all->segment = plan->offsets;
+    rest->segment = plan->offsets + all->count;
+    all->pixel_stride = (ptrdiff_t)(plan->gather  ? gathered_pixel(plan)
+                                    : plan->weave ? step * pixel
+                                                  : pixel);
+    rest->pixel_stride = (ptrdiff_t)(conv->desc.kernel_height % step * pixel);
+    all->steps = nm_ceil_div(all->length, step);
+    rest->steps = nm_ceil_div(rest->length, step);
+    plan->steps = all->count * all->steps + rest->count * rest->steps;
+    return true;
+}
+
+/** Where gathering finds a window's taps; false when out of memory. */
+static bool plan_window(const nm_conv *conv, direct_plan *plan) {
     if (!plan->gather)
         return true;
     plan->taps = conv->reduction / conv->group_in;
@@ -184,10 +204,48 @@ static bool plan_offsets(nm_conv *conv, direct_plan *plan) {
     return true;
 }
 
+/** Chooses segments and what must stand before the tiles; false when out of memory. */
+static bool plan_reduction(nm_conv *conv, direct_plan *plan) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t step = plan->is_int ? conv->tier->step : 1;
+    const bool rows_adjacent = d->groups == 1 && (d->dilation[1] == 1 || d->kernel_width == 1);
+    const size_t row = rows_adjacent ? d->kernel_width * d->in_channels : conv->group_in;
+    const size_t length = d->group_size ? d->group_size : row;
+    plan->gather = row % length != 0;
+    plan->segments.count = nm_ceil_div(conv->reduction, length);
+
+    /* A row of zeros adds nothing; only whole rows are worth the trouble. */
+    const bool zeros = !plan->is_int || nm_staged_zero(conv) == 0;
+    if (zeros && !d->group_size && !runs_through_rows(d))
+        plan->skip_segments = plan->segments.count / d->kernel_height;
+    if (can_leave_out_padding(conv, plan, step)) {
+        plan->stage = nm_stage_unpadded(conv);
+        plan->top = d->padding[0];
+        plan->left = d->padding[1];
+        plan->left_steps = plan->left * conv->group_in / step;
+        plan->right_steps = overhang(conv) * conv->group_in / step;
+    } else {
+        plan->weave = plan->is_int && conv->tier->act_size == 1 && rows_adjacent &&
+                      !d->group_size && !d->weight_zero_point && weaving_pays(conv, length);
+        plan->stage = nm_stage_plan(conv, !plan->gather && !plan->weave && length % step, 0, 0);
+    }
+    plan->stage.block = nibble_block(conv);
+    if (plan->weave) {
+        plan->skip_segments = 0;
+        plan->segments.count = d->kernel_height / step;
+        plan->segments.length = step * length;
+        plan->rest.count = d->kernel_height % step > 0;
+        plan->rest.length = d->kernel_height % step * length;
+    } else {
+        plan->segments.length = length;
+    }
+    return plan_segments(conv, plan) && plan_window(conv, plan);
+}
+
 /** Packed weights of a panel, padding included; int4 ones fill whole expand blocks. */
 static size_t panel_elements(const nm_conv *conv, const direct_plan *plan, const panel *p) {
     const size_t step = plan->is_int ? conv->tier->step : 1;
-    const size_t elements = plan->segments * plan->steps * p->nr * conv->tier->lanes * step;
+    const size_t elements = plan->steps * p->nr * conv->tier->lanes * step;
     return nm_is_int4(conv) ? nm_round_up(elements, 2 * conv->tier->expand_block) : elements;
 }
 
@@ -197,7 +255,7 @@ static size_t widest_panel(const nm_conv *conv, const direct_plan *plan) {
     enum { NEAR_BYTES = 24 * 1024, FEW_TILES = 16 };
     const nm_tier *tier = conv->tier;
     const size_t widest = nm_widest_tile(tier), mr = tier->mr[widest];
-    const size_t vector = plan->segments * plan->steps * tier->lanes * tier->step * tier->wt_size;
+    const size_t vector = plan->steps * tier->lanes * tier->step * tier->wt_size;
     if (nm_is_int4(conv) && plan->rows == 1 && plan->row_pixels > mr &&
         plan->row_pixels <= FEW_TILES * mr)
         for (size_t nr = widest; nr > 1; --nr)
@@ -240,7 +298,7 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
         p->tile_pixels = plan->row_pixels / p->row_tiles;
         p->wide_tiles = plan->row_pixels % p->row_tiles;
         units += plan->rows * p->row_tiles;
-        groups += plan->segments * p->nr * tier->lanes;
+        groups += plan->segments.count * p->nr * tier->lanes;
         const size_t elements = panel_elements(conv, plan, p);
         if (elements > plan->panel_weights)
             plan->panel_weights = elements;
@@ -260,16 +318,25 @@ static bool plan_panels(nm_conv *conv, direct_plan *plan) {
            (!d->group_size || (plan->group_start && plan->group_scale));
 }
 
+static size_t segment_count(const direct_plan *plan) {
+    return plan->segments.count + plan->rest.count;
+}
+
+/** Those to which segment s belongs. */
+static const nm_segments *segment_at(const direct_plan *plan, size_t s) {
+    return s < plan->segments.count ? &plan->segments : &plan->rest;
+}
+
 /** Spreads a panel's rows, `element` bytes a weight, over `out` as nm_tile.weights says. */
 static void spread_panel(const nm_conv *conv, const direct_plan *plan, const panel *p,
                          const char *rows, size_t element, char *out) {
     const size_t step = plan->is_int ? conv->tier->step : 1, chunk = step * element;
     const size_t row_bytes = conv->reduction * element, width = p->nr * conv->tier->lanes * chunk;
-    const size_t segment_bytes = plan->segment_length * element;
-    for (size_t s = 0; s < plan->segments; ++s) {
-        const size_t begin = s * segment_bytes, left = row_bytes - begin;
-        const size_t bytes = left < segment_bytes ? left : segment_bytes;
-        for (size_t t = 0; t < plan->steps; ++t, out += width) {
+    size_t begin = 0;
+    for (size_t s = 0; s < segment_count(plan); ++s) {
+        const size_t left = row_bytes - begin, whole = segment_at(plan, s)->length * element;
+        const size_t bytes = left < whole ? left : whole;
+        for (size_t t = 0; t < segment_at(plan, s)->steps; ++t, out += width) {
             const char *from = rows + begin + t * chunk;
             const size_t rest = t * chunk < bytes ? bytes - t * chunk : 0;
             if (chunk == 4 && rest >= 4) /* the usual case, a single move */
@@ -280,6 +347,20 @@ static void spread_panel(const nm_conv *conv, const direct_plan *plan, const pan
                     memcpy(out + lane * chunk, from + lane * row_bytes,
                            rest < chunk ? rest : chunk);
         }
+        begin += bytes;
+    }
+}
+
+/** A filter's rows, woven as the activations are. */
+static void weave_filter(const nm_conv *conv, const direct_plan *plan, const int8_t *filter,
+                         int8_t *woven) {
+    const size_t length = conv->reduction / conv->desc.kernel_height;
+    for (size_t s = 0; s < segment_count(plan); ++s) {
+        const size_t rows = segment_at(plan, s)->length / length;
+        for (size_t i = 0; i < length; ++i)
+            for (size_t r = 0; r < rows; ++r)
+                *woven++ = filter[r * length + i];
+        filter += rows * length;
     }
 }
 
@@ -289,16 +370,16 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
     const size_t o = p->channel + lane;
     const uint32_t zero = (uint32_t)nm_staged_zero(conv);
     uint32_t total = 0;
-    for (size_t s = 0; s < plan->segments; ++s) {
-        const size_t begin = s * plan->segment_length;
-        const size_t left = conv->reduction - begin;
-        const size_t count = left < plan->segment_length ? left : plan->segment_length;
+    for (size_t s = 0, begin = 0; s < segment_count(plan); ++s) {
+        const size_t left = conv->reduction - begin, whole = segment_at(plan, s)->length;
+        const size_t count = left < whole ? left : whole;
         const int32_t sum = nm_sum(row + begin, count);
+        begin += count;
         total += (uint32_t)sum;
         if (plan->group_start) {
             const size_t i = p->groups + s * p->nr * conv->tier->lanes + lane;
             plan->group_start[i] = (int32_t)(0 - zero * (uint32_t)sum);
-            plan->group_scale[i] = conv->desc.group_scale[o * plan->segments + s];
+            plan->group_scale[i] = conv->desc.group_scale[o * plan->segments.count + s];
         }
     }
     if (plan->group_start) {
@@ -327,9 +408,13 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     const size_t count = d->out_channels * conv->reduction;
     int8_t *const values = nm_is_int4(conv) ? nm_alloc(count) : NULL;
     char *const spread = nm_is_int4(conv) ? nm_alloc(plan->panel_weights) : NULL;
-    if (nm_is_int4(conv) && (!values || !spread)) {
+    int8_t *const woven =
+        plan->weave ? nm_alloc(nm_widest_tile(conv->tier) * conv->tier->lanes * conv->reduction)
+                    : NULL;
+    if ((nm_is_int4(conv) && (!values || !spread)) || (plan->weave && !woven)) {
         free(values);
         free(spread);
+        free(woven);
         return NM_OUT_OF_MEMORY;
     }
     if (values)
@@ -339,8 +424,14 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     const int8_t *const all = values ? values : weights;
     for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
         const int8_t *rows = all + p->channel * conv->reduction;
-        for (size_t lane = 0; lane < p->channels; ++lane)
-            fold_channel(conv, plan, p, lane, rows + lane * conv->reduction, bias);
+        for (size_t lane = 0; lane < p->channels; ++lane) {
+            const int8_t *row = rows + lane * conv->reduction;
+            fold_channel(conv, plan, p, lane, row, bias);
+            if (woven)
+                weave_filter(conv, plan, row, woven + lane * conv->reduction);
+        }
+        if (woven)
+            rows = woven;
         if (spread) {
             memset(spread, 0, plan->panel_weights);
             spread_panel(conv, plan, p, (const char *)rows, 1, spread);
@@ -352,6 +443,7 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     }
     free(values);
     free(spread);
+    free(woven);
     return NM_OK;
 }
 
@@ -371,9 +463,9 @@ static void name_kernel(nm_conv *conv, const direct_plan *plan) {
 /** Whether each panel serves one pixel only, and a tile can read it as it is kept. */
 static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
     bool can = nm_is_int4(conv) && !conv->desc.group_size && plan->rows * plan->row_pixels == 1 &&
-               !plan->left_steps && !plan->right_steps;
+               !plan->left_steps && !plan->right_steps && !plan->weave;
     for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
-        can = can && plan->steps % conv->tier->packed_steps[p->nr] == 0;
+        can = can && plan->segments.steps % conv->tier->packed_steps[p->nr] == 0;
     return can;
 }
 
@@ -388,10 +480,10 @@ static bool stages_tiles(const nm_conv *conv, const direct_plan *plan) {
 
 /** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
 static bool expands_along(const nm_conv *conv, const direct_plan *plan, const panel *p) {
-    const size_t steps = conv->tier->packed_steps[p->nr];
-    return plan->expand && nm_is_int4(conv) && !conv->desc.group_size &&
-           conv->tier->tile_expanding[p->nr][1] && plan->left_steps % steps == 0 &&
-           plan->steps % steps == 0 && plan->right_steps % steps == 0;
+    const size_t together = conv->tier->packed_steps[p->nr];
+    return plan->expand && nm_is_int4(conv) && !conv->desc.group_size && !plan->weave &&
+           conv->tier->tile_expanding[p->nr][1] && plan->left_steps % together == 0 &&
+           plan->right_steps % together == 0 && plan->segments.steps % together == 0;
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -401,8 +493,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     conv->plan = plan;
     plan->is_int = conv->desc.precision != NM_F32;
     plan->expand = plan->is_int && (nm_is_int4(conv) || conv->tier->wt_size != 1);
-    plan_reduction(conv, plan);
-    if (!plan_offsets(conv, plan) || !plan_panels(conv, plan))
+    if (!plan_reduction(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
     plan->stage_tiles = stages_tiles(conv, plan);
     plan->stage_near = plan->stage_tiles && plan->panels == 1;
@@ -429,15 +520,14 @@ static size_t expanded_bytes(const nm_conv *conv, const direct_plan *plan) {
     return plan->expand ? nm_piece(plan->panel_weights * conv->tier->wt_size) : 0;
 }
 
-/** A gathered window, in bytes. */
-static size_t gathered_pixel(const direct_plan *plan) {
-    return plan->segments * plan->segment_length * plan->stage.element;
-}
-
-static size_t gathered_bytes(const direct_plan *plan) {
-    return plan->gather || plan->stage_near
-               ? nm_piece(NM_MAX_MR * gathered_pixel(plan) + NM_ACTIVATION_SLACK)
-               : 0;
+/** What a thread makes of the input for itself: a tile's windows, or the rows of one output row. */
+static size_t own_input_bytes(const nm_conv *conv, const direct_plan *plan) {
+    size_t elements = 0;
+    if (plan->gather || plan->stage_near)
+        elements = NM_MAX_MR * plan->segments.count * plan->segments.length;
+    else if (plan->weave)
+        elements = conv->desc.kernel_height * row_length(conv, plan);
+    return elements ? nm_piece(elements * plan->stage.element + NM_ACTIVATION_SLACK) : 0;
 }
 
 /** Whether each of several threads had better stage all of the input for itself than wait for the
@@ -451,21 +541,35 @@ static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     return (stages_copies(plan) ? useful : 1) * plan->stage.bytes +
-           useful * (expanded_bytes(conv, plan) + gathered_bytes(plan));
+           useful * (expanded_bytes(conv, plan) + own_input_bytes(conv, plan));
 }
 
 /** Copies the tile's windows side by side and points the tile at them. */
 static void gather(const nm_conv *conv, const direct_plan *plan, nm_tile *tile, size_t pixels,
                    char *gathered) {
     const size_t tap_bytes = conv->group_in * plan->stage.element;
+    const size_t pixel_bytes = conv->desc.in_channels * plan->stage.element;
     for (size_t m = 0; m < pixels; ++m) {
-        const char *in = (const char *)tile->input + (ptrdiff_t)m * tile->pixel_stride;
+        const char *in =
+            (const char *)tile->segments.input + m * conv->desc.stride[1] * pixel_bytes;
         char *out = gathered + m * gathered_pixel(plan);
         for (size_t t = 0; t < plan->taps; ++t)
             memcpy(out + t * tap_bytes, in + plan->window[t], tap_bytes);
     }
-    tile->input = gathered;
-    tile->pixel_stride = (ptrdiff_t)gathered_pixel(plan);
+    tile->segments.input = gathered;
+}
+
+/** Weaves the rows that an output row sees, of which `row` is the first. */
+static void weave(const nm_conv *conv, const direct_plan *plan, const char *row, char *woven) {
+    const nm_conv_desc *d = &conv->desc;
+    const size_t length = row_length(conv, plan), row_bytes = length * plan->stage.element;
+    const void *together[4];
+    for (size_t first = 0; first < d->kernel_height; first += conv->tier->step) {
+        const size_t rows = rows_together(conv, first);
+        for (size_t r = 0; r < rows; ++r)
+            together[r] = row + (first + r) * d->dilation[0] * row_bytes;
+        conv->tier->weave(together, rows, length, woven + first * row_bytes);
+    }
 }
 
 /** Where a unit stands: tile `tile` of row `row` under panel `panel`. */
@@ -507,8 +611,8 @@ static void skip_padding(const nm_conv *conv, const direct_plan *plan, size_t oh
     size_t end = top < below ? nm_ceil_div(below - top, dilation) : 0;
     end = end < d->kernel_height ? end : d->kernel_height;
     const size_t skipped = first < end ? first * plan->skip_segments : 0;
-    tile->segment += skipped;
-    tile->segments = first < end ? (end - first) * plan->skip_segments : 0;
+    tile->segments.segment += skipped;
+    tile->segments.count = first < end ? (end - first) * plan->skip_segments : 0;
 }
 
 /** Points the tile at the weights of its segments, which become bytes with the first tile of a
@@ -516,9 +620,11 @@ static void skip_padding(const nm_conv *conv, const direct_plan *plan, size_t oh
 static void find_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
                          const panel **expanded, char *scratch, nm_tile *tile) {
     const nm_tier *tier = conv->tier;
-    const size_t segment = plan->steps * p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
-    const size_t begin = (size_t)(tile->segment - plan->segment) * segment;
-    const size_t end = begin + tile->segments * segment;
+    const size_t step = p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
+    const size_t segment = plan->segments.steps * step;
+    const size_t begin = (size_t)(tile->segments.segment - plan->offsets) * segment;
+    const size_t end =
+        begin + tile->segments.count * segment + tile->rest.count * tile->rest.steps * step;
     const size_t weight_bits = !plan->is_int ? 32 : nm_is_int4(conv) ? 4 : 8;
     const char *const kept = (const char *)plan->weights + p->weights;
     tile->weights = plan->expand ? scratch + begin * tier->wt_size : kept + begin * weight_bits / 8;
@@ -537,10 +643,10 @@ static void find_weights(const nm_conv *conv, const direct_plan *plan, const pan
 
 /** Hands a tile to the microkernel of its kind and size. */
 static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *p, nm_tile *tile,
-                     size_t mr, char *gathered) {
+                     size_t mr, char *own_input) {
     const nm_tier *tier = conv->tier;
     if (plan->gather)
-        gather(conv, plan, tile, mr, gathered);
+        gather(conv, plan, tile, mr, own_input);
     if (!plan->is_int) {
         tier->tile_f32[p->nr][mr](tile);
         return;
@@ -554,7 +660,7 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
     int32_t pixel_term[NM_MAX_MR];
     if (conv->desc.weight_zero_point) {
         const uint32_t zero = (uint32_t)conv->desc.weight_zero_point;
-        tier->window_sums(tile, mr, plan->segment_length, pixel_term);
+        tier->window_sums(&tile->segments, mr, pixel_term);
         for (size_t m = 0; m < mr; ++m)
             pixel_term[m] = (int32_t)(0 - zero * (uint32_t)pixel_term[m]);
         tile->pixel_term = pixel_term;
@@ -575,8 +681,9 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const void *
     const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
     const size_t output_element = nm_tensor_bytes(d->output_type, 1);
     const size_t output_pixel = d->out_channels * output_element;
-    char *const gathered = scratch + expanded_bytes(conv, plan);
+    char *const own_input = scratch + expanded_bytes(conv, plan);
     const panel *expanded = NULL;
+    size_t woven_row = SIZE_MAX;
     unit_at at = locate(plan, begin);
     for (size_t unit = begin; unit < end; ++unit, advance(plan, &at)) {
         const panel *p = at.panel;
@@ -592,12 +699,9 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const void *
         const size_t left = x == 0 ? plan->left_steps : 0;
         const size_t right = x + mr == plan->row_pixels ? plan->right_steps : 0;
         nm_tile tile = {
-            .input = input + pixel * (ptrdiff_t)pixel_bytes + p->group * conv->group_in * element,
-            .pixel_stride = (ptrdiff_t)(d->stride[1] * pixel_bytes),
-            .segment = plan->segment,
             .segments = plan->segments,
+            .rest = plan->rest,
             .left_steps = left,
-            .steps = plan->steps - left - right,
             .right_steps = right,
             .small_activations = d->precision == NM_W4A4,
             .bias = (const char *)plan->bias + p->channel * 4,
@@ -608,15 +712,25 @@ static void run_units(const nm_conv *conv, const direct_plan *plan, const void *
             .channels = p->channels,
             .epilogue = &conv->epilogue,
         };
+        tile.segments.input =
+            input + pixel * (ptrdiff_t)pixel_bytes + p->group * conv->group_in * element;
         if (plan->skip_segments && (d->padding[0] || d->padding[2]))
             skip_padding(conv, plan, oh, &tile);
         find_weights(conv, plan, p, &expanded, scratch, &tile);
         if (unstaged) {
-            char *const to = plan->stage_near ? gathered : (char *)tile.input;
+            char *const to = plan->stage_near ? own_input : (char *)tile.segments.input;
             nm_stage_run(conv, &plan->stage, unstaged, x * d->in_channels, mr * d->in_channels, to);
-            tile.input = to;
+            tile.segments.input = to;
         }
-        run_tile(conv, plan, p, &tile, mr, gathered);
+        if (plan->weave) {
+            if (woven_row != r)
+                weave(conv, plan, input + row * (ptrdiff_t)(row_length(conv, plan) * element),
+                      own_input);
+            woven_row = r;
+            tile.segments.input = own_input + (ptrdiff_t)x * plan->segments.pixel_stride;
+            tile.rest.input = own_input + (ptrdiff_t)x * plan->rest.pixel_stride;
+        }
+        run_tile(conv, plan, p, &tile, mr, own_input);
     }
 }
 
@@ -636,7 +750,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     const bool copies = useful > 1 && stages_copies(plan);
-    const size_t per_thread = expanded_bytes(conv, plan) + gathered_bytes(plan);
+    const size_t per_thread = expanded_bytes(conv, plan) + own_input_bytes(conv, plan);
     char *const scratch = (char *)workspace + (copies ? useful : 1) * plan->stage.bytes;
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
 #pragma omp parallel num_threads(useful) if (useful > 1)

@@ -43,21 +43,24 @@ typedef struct nm_epilogue {
     const float *offset;
 } nm_epilogue;
 
-/**
- * One tile of a convolution: up to mr pixels x nr vectors of output channels.
- *
- * The reduction is a list of segments of contiguous activations. Segment s of pixel m starts
- * at input + m * pixel_stride + segment[s]; it is read in whole steps of the tier's `step`
- * elements, the packed weights being zero beyond its true length.
- */
-typedef struct nm_tile {
+/** Segments of the reduction: runs of activations that are contiguous for every pixel. Segment s of
+ * pixel m starts at input + m * pixel_stride + segment[s]; it is read in whole steps of the tier's
+ * `step` elements, the packed weights being zero beyond its length. */
+typedef struct nm_segments {
     const void *input;
-    ptrdiff_t pixel_stride; /**< bytes */
-    const ptrdiff_t *segment;
-    size_t segments;
-    /** Of a segment: first those in which pixel 0 takes no part, as it would see padding, then
-     * those of all pixels, then those without the last. Grouped scales: `steps` alone. */
-    size_t left_steps, steps, right_steps;
+    ptrdiff_t pixel_stride;   /**< bytes */
+    const ptrdiff_t *segment; /**< bytes */
+    size_t count;
+    size_t length, steps; /**< of each: elements, and the steps that they take */
+} nm_segments;
+
+/** One tile of a convolution: up to mr pixels x nr vectors of output channels. */
+typedef struct nm_tile {
+    nm_segments segments;
+    nm_segments rest; /**< after them, in tile_int only; count 0: none */
+    /** Of each segment's steps: the first ones, in which pixel 0 takes no part, as it would see
+     * padding, and the last, without the last pixel. Where there are such, there is no `rest`. */
+    size_t left_steps, right_steps;
     bool small_activations;    /**< of four bits */
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
     const void *packed;        /**< of what nm_tier.tile_expanding makes them first */
@@ -212,11 +215,14 @@ typedef struct nm_tier {
     void (*stage)(const nm_stage_row *row, void *output);
     size_t stage_block; /**< that, or half of it, may be a row's `block` */
     void (*fill)(void *output, size_t count, int32_t value); /**< staged integer activations */
+    /** output[i * rows + r] = row[r][i], `count` activations of 1 to 4 rows, and at most 16 others
+     * after them; where activations are bytes. */
+    void (*weave)(const void *const *row, size_t rows, size_t count, void *output);
     /** Packed nibbles or int8 to the microkernel's weights; count is a multiple of 2 * block. */
     void (*expand)(const void *packed, bool int4, size_t count, void *weights);
     size_t expand_block; /**< low nibbles of a block of that many bytes come before the high ones */
     /** sum[m] = sum of the staged activations of pixel m's window */
-    void (*window_sums)(const nm_tile *tile, size_t pixels, size_t segment_length, int32_t *sum);
+    void (*window_sums)(const nm_segments *segments, size_t pixels, int32_t *sum);
     uint64_t (*peak_int)(uint64_t iterations);
     uint64_t (*peak_f32)(uint64_t iterations);
 } nm_tier;

@@ -1,5 +1,6 @@
 /** Activations and weights into the form that the microkernels read. The plain loops are vectorized
  * by the compiler, with the tier's flags. */
+#include <simde/x86/ssse3.h>
 
 INLINE va finish_nibbles(va x, int sign, int bias) {
     return va_add(va_xor(x, va_set1(sign)), va_set1(bias));
@@ -68,6 +69,59 @@ static void stage(const nm_stage_row *row, void *output) {
         break;
     default:
         stage_nibbles(row, out, 0, 0);
+    }
+}
+
+/** A byte of each of four rows in turn, 16 times; or of the first three, with up to 16 bytes too
+ *  many after them. */
+#if !defined(WEAVES_BYTES)
+INLINE void weave_bytes(const char *const row[4], bool three, act_t *output) {
+    uint8_t *const out = (uint8_t *)output;
+    simde__m128i x[4];
+    UNROLL for (int r = 0; r < 4; ++r) x[r] = simde_mm_loadu_si128(row[r]);
+    const simde__m128i low01 = simde_mm_unpacklo_epi8(x[0], x[1]);
+    const simde__m128i high01 = simde_mm_unpackhi_epi8(x[0], x[1]);
+    const simde__m128i low23 = simde_mm_unpacklo_epi8(x[2], x[3]);
+    const simde__m128i high23 = simde_mm_unpackhi_epi8(x[2], x[3]);
+    const simde__m128i woven[4] = {
+        simde_mm_unpacklo_epi16(low01, low23), simde_mm_unpackhi_epi16(low01, low23),
+        simde_mm_unpacklo_epi16(high01, high23), simde_mm_unpackhi_epi16(high01, high23)};
+    const simde__m128i first3 =
+        simde_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    UNROLL for (int i = 0; i < 4; ++i) {
+        if (three)
+            simde_mm_storeu_si128(out + 12 * i, simde_mm_shuffle_epi8(woven[i], first3));
+        else
+            simde_mm_storeu_si128(out + 16 * i, woven[i]);
+    }
+}
+#endif
+
+static void weave(const void *const *row, size_t rows, size_t count, void *output) {
+    enum { BLOCK = 16 };
+    act_t *restrict out = output;
+    if (rows == 1) {
+        memcpy(out, row[0], count * sizeof(act_t));
+    } else if (rows == 2) {
+        const act_t *a = row[0], *b = row[1];
+        for (size_t i = 0; i < count; ++i) {
+            out[2 * i] = a[i];
+            out[2 * i + 1] = b[i];
+        }
+    } else if (count < BLOCK) {
+        for (size_t i = 0; i < count; ++i)
+            for (size_t r = 0; r < rows; ++r)
+                out[i * rows + r] = ((const act_t *)row[r])[i];
+    } else {
+        for (size_t i = 0;;) {
+            const char *block[4];
+            for (size_t r = 0; r < 4; ++r)
+                block[r] = (const char *)row[r < rows ? r : 0] + i;
+            weave_bytes(block, rows == 3, out + i * rows);
+            if (i + BLOCK >= count)
+                break;
+            i = i + 2 * BLOCK <= count ? i + BLOCK : count - BLOCK; /* the last may overlap */
+        }
     }
 }
 

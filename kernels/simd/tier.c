@@ -125,6 +125,7 @@ const nm_tier NM_TIER = {
     .stage = stage,
     .stage_block = VA_LANES,
     .fill = fill,
+    .weave = weave,
     .expand = expand,
     .expand_block = EXPAND_BLOCK,
     .window_sums = window_sums,

@@ -68,9 +68,8 @@ INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t 
 /** As accumulate_int(), with sums of `sum_steps` steps taken in 16 bits: two instructions a product
  *  instead of three. */
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
-                                   size_t steps, const wt_t *w, const int8_t **packed, int mr,
-                                   int nr) {
-    const ptrdiff_t stride = t->pixel_stride;
+                                   ptrdiff_t stride, size_t steps, const wt_t *w,
+                                   const int8_t **packed, int mr, int nr) {
     const size_t most = t->small_activations ? SUM_STEPS_4 : SUM_STEPS_8;
     const char *pixel[POINTERS(NM_MAX_MR)];
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
@@ -101,9 +100,10 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
 }
 #else
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
-                                   size_t steps, const wt_t *w, const int8_t **packed, int mr,
-                                   int nr) {
-    return accumulate_steps(acc, x, t->pixel_stride, steps, w, packed, mr, nr);
+                                   ptrdiff_t stride, size_t steps, const wt_t *w,
+                                   const int8_t **packed, int mr, int nr) {
+    (void)t;
+    return accumulate_steps(acc, x, stride, steps, w, packed, mr, nr);
 }
 #endif
 
@@ -154,24 +154,29 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
                 vi_add(acc[m][n], vi_set1(t->pixel_term[m]));
         }
     }
-    const ptrdiff_t stride = t->pixel_stride;
     const wt_t *w = t->weights;
     const int8_t *nibbles = t->packed, **packed = expanding ? &nibbles : NULL;
+    const nm_segments *in = &t->segments;
     if (!t->left_steps && !t->right_steps) { /* apart, as segments may be a few steps only */
-        for (size_t s = 0; s < t->segments; ++s)
-            w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, packed,
-                                mr, nr);
+        do {
+            for (size_t s = 0; s < in->count; ++s)
+                w = accumulate_tile(acc, t, (const char *)in->input + in->segment[s],
+                                    in->pixel_stride, in->steps, w, packed, mr, nr);
+        } while (!expanding && in++ == &t->segments && t->rest.count > 0);
     } else {
-        for (size_t s = 0; s < t->segments; ++s) {
-            const char *x = (const char *)t->input + t->segment[s];
+        const ptrdiff_t stride = in->pixel_stride;
+        const size_t steps = in->steps - t->left_steps - t->right_steps;
+        for (size_t s = 0; s < in->count; ++s) {
+            const char *x = (const char *)in->input + in->segment[s];
             if (t->left_steps)
-                w = accumulate_tile(acc + 1, t, x + stride, t->left_steps, w, packed, mr - 1, nr);
+                w = accumulate_tile(acc + 1, t, x + stride, stride, t->left_steps, w, packed,
+                                    mr - 1, nr);
             x += t->left_steps * DOT_STEP * sizeof(act_t);
-            if (t->steps)
-                w = accumulate_tile(acc, t, x, t->steps, w, packed, mr, nr);
-            x += t->steps * DOT_STEP * sizeof(act_t);
+            if (steps)
+                w = accumulate_tile(acc, t, x, stride, steps, w, packed, mr, nr);
+            x += steps * DOT_STEP * sizeof(act_t);
             if (t->right_steps)
-                w = accumulate_tile(acc, t, x, t->right_steps, w, packed, mr - 1, nr);
+                w = accumulate_tile(acc, t, x, stride, t->right_steps, w, packed, mr - 1, nr);
         }
     }
     store_tile(t, acc, mr, nr);
@@ -187,9 +192,10 @@ INLINE void tile_packed(const nm_tile *t, int nr) {
     UNROLL for (int n = 0; n < nr; ++n) acc[0][n] = vi_add(
         vi_load((const int32_t *)t->bias + n * VL), vi_set1(t->pixel_term ? t->pixel_term[0] : 0));
     const int8_t *packed = t->weights;
-    for (size_t s = 0; s < t->segments; ++s) {
-        const act_t *x = (const act_t *)((const char *)t->input + t->segment[s]);
-        for (size_t step = 0; step < t->steps; step += (size_t)together) {
+    const nm_segments *const in = &t->segments;
+    for (size_t s = 0; s < in->count; ++s) {
+        const act_t *x = (const act_t *)((const char *)in->input + in->segment[s]);
+        for (size_t step = 0; step < in->steps; step += (size_t)together) {
             wt_t weights[4 * NM_MAX_NR * VL * DOT_STEP];
             UNROLL for (int i = 0; i < vectors * VL * DOT_STEP; i += 2 * EXPAND_BLOCK) {
                 __builtin_prefetch(packed + AHEAD);
@@ -212,14 +218,15 @@ INLINE void tile_grouped(const nm_tile *t, int mr, int nr) {
         UNROLL for (int m = 0; m < mr; ++m) sum[m][n] = bias;
     }
     const wt_t *w = t->weights;
-    for (size_t s = 0; s < t->segments; ++s) {
+    const nm_segments *const in = &t->segments;
+    for (size_t s = 0; s < in->count; ++s) {
         vi acc[NM_MAX_MR][NM_MAX_NR];
         UNROLL for (int n = 0; n < nr; ++n) {
             const vi start = vi_load(t->group_start + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = start;
         }
-        w = accumulate_tile(acc, t, (const char *)t->input + t->segment[s], t->steps, w, NULL, mr,
-                            nr);
+        w = accumulate_tile(acc, t, (const char *)in->input + in->segment[s], in->pixel_stride,
+                            in->steps, w, NULL, mr, nr);
         UNROLL for (int n = 0; n < nr; ++n) {
             const vf scale = vf_load(t->group_scale + ((size_t)s * nr + n) * VL);
             UNROLL for (int m = 0; m < mr; ++m) sum[m][n] =
@@ -253,21 +260,23 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
         const vf bias = vf_load((const float *)t->bias + n * VL);
         UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = bias;
     }
-    const ptrdiff_t stride = t->pixel_stride;
+    const nm_segments *const in = &t->segments;
+    const ptrdiff_t stride = in->pixel_stride;
     const float *w = t->weights;
     if (!t->left_steps && !t->right_steps) {
-        for (size_t s = 0; s < t->segments; ++s)
-            w = accumulate_f32(acc, (const char *)t->input + t->segment[s], stride, t->steps, w, mr,
-                               nr);
+        for (size_t s = 0; s < in->count; ++s)
+            w = accumulate_f32(acc, (const char *)in->input + in->segment[s], stride, in->steps, w,
+                               mr, nr);
     } else {
-        for (size_t s = 0; s < t->segments; ++s) {
-            const char *x = (const char *)t->input + t->segment[s];
+        const size_t steps = in->steps - t->left_steps - t->right_steps;
+        for (size_t s = 0; s < in->count; ++s) {
+            const char *x = (const char *)in->input + in->segment[s];
             if (t->left_steps)
                 w = accumulate_f32(acc + 1, x + stride, stride, t->left_steps, w, mr - 1, nr);
             x += t->left_steps * sizeof(float);
-            if (t->steps)
-                w = accumulate_f32(acc, x, stride, t->steps, w, mr, nr);
-            x += t->steps * sizeof(float);
+            if (steps)
+                w = accumulate_f32(acc, x, stride, steps, w, mr, nr);
+            x += steps * sizeof(float);
             if (t->right_steps)
                 w = accumulate_f32(acc, x, stride, t->right_steps, w, mr - 1, nr);
         }
@@ -283,13 +292,13 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
 }
 
 /** sum[m] = the staged activations of pixel m's window, for a weight zero point. */
-static void window_sums(const nm_tile *t, size_t pixels, size_t segment_length, int32_t *sum) {
+static void window_sums(const nm_segments *in, size_t pixels, int32_t *sum) {
     for (size_t m = 0; m < pixels; ++m) {
         int32_t total = 0;
-        for (size_t s = 0; s < t->segments; ++s) {
-            const act_t *x = (const act_t *)((const char *)t->input +
-                                             (ptrdiff_t)m * t->pixel_stride + t->segment[s]);
-            for (size_t i = 0; i < segment_length; ++i)
+        for (size_t s = 0; s < in->count; ++s) {
+            const act_t *x = (const act_t *)((const char *)in->input +
+                                             (ptrdiff_t)m * in->pixel_stride + in->segment[s]);
+            for (size_t i = 0; i < in->length; ++i)
                 total += x[i];
         }
         sum[m] = total;

@@ -203,6 +203,23 @@ INLINE void interleave(const vb *row, vx *out) {
     out[3] = simde_mm512_unpackhi_epi16(high01, high23);
 }
 
+/* As weave_bytes() of stage.h. */
+#define WEAVES_BYTES
+INLINE void weave_bytes(const char *const row[4], bool three, act_t *out) {
+    const simde__m512i dwords = _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+        vb_load(row, 4, 16));
+    const simde__m128i rows4 =
+        simde_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const simde__m128i rows3 =
+        simde_mm_setr_epi8(0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, -1, -1, -1, -1);
+    const simde__m512i woven =
+        simde_mm512_shuffle_epi8(dwords, simde_mm512_broadcast_i32x4(three ? rows3 : rows4));
+    const simde__m512i together =
+        _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
+    simde_mm512_storeu_si512(out, three ? _mm512_permutexvar_epi32(together, woven) : woven);
+}
+
 /* Four vectors of lanes to one of bytes. */
 typedef simde__m512i vc;
 

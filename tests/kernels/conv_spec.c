@@ -143,6 +143,27 @@ static size_t add_longest(conv_spec *specs) {
     return 2;
 }
 
+/** Few channels and kernels of every height, whose rows some tiers weave together; runs of less
+ *  than 16 bytes to a row, and of more. */
+static size_t add_woven(conv_spec *specs) {
+    static const size_t in_channels[] = {1, 3, 5};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(in_channels); i++)
+        for (size_t height = 2; height <= 9; height++) {
+            conv_spec *s = &specs[n++];
+            *s = plain(height + 2, 13, in_channels[i], 18 + 16 * i, 3);
+            s->kernel[0] = height;
+            s->stride[0] = 1 + height % 2;
+            s->dilation[0] = 1 + (height + i) % 2;
+            s->padding[0] = height;
+            s->padding[2] = height / 2;
+            s->stride[1] = 1 + i % 2;
+            snprintf(s->name, sizeof s->name, "woven_%zu_rows_%zu_channels", height,
+                     in_channels[i]);
+        }
+    return n;
+}
+
 const conv_spec *conv_specs(size_t *count) {
     static conv_spec specs[512];
     memcpy(specs, variants, sizeof variants);
@@ -157,6 +178,7 @@ const conv_spec *conv_specs(size_t *count) {
     n += add_tails(specs + n);
     n += add_extremes(specs + n);
     n += add_longest(specs + n);
+    n += add_woven(specs + n);
     *count = n;
     return specs;
 }
