@@ -521,7 +521,7 @@ static size_t expanded_bytes(const nm_conv *conv, const direct_plan *plan) {
 }
 
 /** What a thread makes of the input for itself: a tile's windows, or the rows of one output row. */
-static size_t own_input_bytes(const nm_conv *conv, const direct_plan *plan) {
+static size_t made_input_bytes(const nm_conv *conv, const direct_plan *plan) {
     size_t elements = 0;
     if (plan->gather || plan->stage_near)
         elements = NM_MAX_MR * plan->segments.count * plan->segments.length;
@@ -541,65 +541,55 @@ static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     return (stages_copies(plan) ? useful : 1) * plan->stage.bytes +
-           useful * (expanded_bytes(conv, plan) + own_input_bytes(conv, plan));
-}
-
-/** Copies the tile's windows side by side and points the tile at them. */
-static void gather(const nm_conv *conv, const direct_plan *plan, nm_tile *tile, size_t pixels,
-                   char *gathered) {
-    const size_t tap_bytes = conv->group_in * plan->stage.element;
-    const size_t pixel_bytes = conv->desc.in_channels * plan->stage.element;
-    for (size_t m = 0; m < pixels; ++m) {
-        const char *in =
-            (const char *)tile->segments.input + m * conv->desc.stride[1] * pixel_bytes;
-        char *out = gathered + m * gathered_pixel(plan);
-        for (size_t t = 0; t < plan->taps; ++t)
-            memcpy(out + t * tap_bytes, in + plan->window[t], tap_bytes);
-    }
-    tile->segments.input = gathered;
-}
-
-/** Weaves the rows that an output row sees, of which `row` is the first. */
-static void weave(const nm_conv *conv, const direct_plan *plan, const char *row, char *woven) {
-    const nm_conv_desc *d = &conv->desc;
-    const size_t length = row_length(conv, plan), row_bytes = length * plan->stage.element;
-    const void *together[4];
-    for (size_t first = 0; first < d->kernel_height; first += conv->tier->step) {
-        const size_t rows = rows_together(conv, first);
-        for (size_t r = 0; r < rows; ++r)
-            together[r] = row + (first + r) * d->dilation[0] * row_bytes;
-        conv->tier->weave(together, rows, length, woven + first * row_bytes);
-    }
-}
-
-/** Where a unit stands: tile `tile` of row `row` under panel `panel`. */
-typedef struct unit_at {
-    const panel *panel;
-    size_t row, tile;
-} unit_at;
-
-static unit_at locate(const direct_plan *plan, size_t unit) {
-    const panel *p = plan->panel;
-    while (p + 1 < plan->panel + plan->panels && unit >= p[1].first_unit)
-        ++p;
-    const size_t u = unit - p->first_unit;
-    return (unit_at){.panel = p, .row = u / p->row_tiles, .tile = u % p->row_tiles};
-}
-
-/** Rows of tiles, then panels: by counting, as divisions would cost as much as a small tile. */
-static void advance(const direct_plan *plan, unit_at *at) {
-    if (++at->tile < at->panel->row_tiles)
-        return;
-    at->tile = 0;
-    if (++at->row < plan->rows)
-        return;
-    at->row = 0;
-    ++at->panel;
+           useful * (expanded_bytes(conv, plan) + made_input_bytes(conv, plan));
 }
 
 /** First pixel of a row's tile: tiles differ by one pixel at most, the wider ones first. */
 static size_t tile_pixel(const panel *p, size_t tile) {
     return tile * p->tile_pixels + (tile < p->wide_tiles ? tile : p->wide_tiles);
+}
+
+/** What a thread works with. */
+typedef struct worker {
+    const nm_conv *conv;
+    const direct_plan *plan;
+    const char *input;    /* as the tiles read it */
+    const void *unstaged; /* what each tile's pixels are to be staged from first, or NULL */
+    char *output;
+    /* Its own: */
+    char *expanded; /* weights of the panel `holds` ... */
+    const panel *holds;
+    char *made_input; /* what is gathered, staged for a tile, or woven */
+} worker;
+
+/** Copies the tile's windows side by side and points the tile at them. */
+static void gather(const worker *w, nm_tile *tile, size_t pixels) {
+    const direct_plan *plan = w->plan;
+    const nm_conv *conv = w->conv;
+    const size_t tap_bytes = conv->group_in * plan->stage.element;
+    const size_t pixel_bytes = conv->desc.in_channels * plan->stage.element;
+    for (size_t m = 0; m < pixels; ++m) {
+        const char *in =
+            (const char *)tile->segments.input + m * conv->desc.stride[1] * pixel_bytes;
+        char *out = w->made_input + m * gathered_pixel(plan);
+        for (size_t t = 0; t < plan->taps; ++t)
+            memcpy(out + t * tap_bytes, in + plan->window[t], tap_bytes);
+    }
+    tile->segments.input = w->made_input;
+}
+
+/** Weaves the rows that an output row sees, of which `row` is the first. */
+static void weave(const worker *w, const char *row) {
+    const nm_tier *tier = w->conv->tier;
+    const nm_conv_desc *d = &w->conv->desc;
+    const size_t length = row_length(w->conv, w->plan), row_bytes = length * w->plan->stage.element;
+    const void *together[4];
+    for (size_t first = 0; first < d->kernel_height; first += tier->step) {
+        const size_t rows = rows_together(w->conv, first);
+        for (size_t r = 0; r < rows; ++r)
+            together[r] = row + (first + r) * d->dilation[0] * row_bytes;
+        tier->weave(together, rows, length, w->made_input + first * row_bytes);
+    }
 }
 
 /** Leaves out the kernel rows that lie in the padding above or below output row oh. */
@@ -616,50 +606,50 @@ static void skip_padding(const nm_conv *conv, const direct_plan *plan, size_t oh
 }
 
 /** Points the tile at the weights of its segments, which become bytes with the first tile of a
- *  panel; `expanded` is the panel that `scratch` holds. */
-static void find_weights(const nm_conv *conv, const direct_plan *plan, const panel *p,
-                         const panel **expanded, char *scratch, nm_tile *tile) {
-    const nm_tier *tier = conv->tier;
+ *  panel. */
+static void find_weights(worker *w, const panel *p, nm_tile *tile) {
+    const direct_plan *plan = w->plan;
+    const nm_tier *tier = w->conv->tier;
+    const bool int4 = nm_is_int4(w->conv);
     const size_t step = p->nr * tier->lanes * (plan->is_int ? tier->step : 1);
     const size_t segment = plan->segments.steps * step;
     const size_t begin = (size_t)(tile->segments.segment - plan->offsets) * segment;
     const size_t end =
         begin + tile->segments.count * segment + tile->rest.count * tile->rest.steps * step;
-    const size_t weight_bits = !plan->is_int ? 32 : nm_is_int4(conv) ? 4 : 8;
+    const size_t weight_bits = !plan->is_int ? 32 : int4 ? 4 : 8;
     const char *const kept = (const char *)plan->weights + p->weights;
-    tile->weights = plan->expand ? scratch + begin * tier->wt_size : kept + begin * weight_bits / 8;
-    if (!plan->expand || *expanded == p)
+    tile->weights =
+        plan->expand ? w->expanded + begin * tier->wt_size : kept + begin * weight_bits / 8;
+    if (!plan->expand || w->holds == p)
         return;
-    *expanded = p;
-    const size_t count = panel_elements(conv, plan, p);
+    w->holds = p;
+    const size_t count = panel_elements(w->conv, plan, p);
     if (!p->expands_along) {
-        tier->expand(kept, nm_is_int4(conv), count, scratch);
+        tier->expand(kept, int4, count, w->expanded);
         return;
     }
     tile->packed = kept + begin / 2;
-    tier->expand(kept, true, begin, scratch);
-    tier->expand(kept + end / 2, true, count - end, scratch + end * tier->wt_size);
+    tier->expand(kept, true, begin, w->expanded);
+    tier->expand(kept + end / 2, true, count - end, w->expanded + end * tier->wt_size);
 }
 
 /** Hands a tile to the microkernel of its kind and size. */
-static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *p, nm_tile *tile,
-                     size_t mr, char *own_input) {
-    const nm_tier *tier = conv->tier;
+static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) {
+    const direct_plan *plan = w->plan;
+    const nm_tier *tier = w->conv->tier;
     if (plan->gather)
-        gather(conv, plan, tile, mr, own_input);
+        gather(w, tile, mr);
     if (!plan->is_int) {
         tier->tile_f32[p->nr][mr](tile);
         return;
     }
-    if (conv->desc.group_size) {
-        tile->group_start = plan->group_start + p->groups;
-        tile->group_scale = plan->group_scale + p->groups;
+    if (w->conv->desc.group_size) {
         tier->tile_grouped[p->nr][mr](tile);
         return;
     }
     int32_t pixel_term[NM_MAX_MR];
-    if (conv->desc.weight_zero_point) {
-        const uint32_t zero = (uint32_t)conv->desc.weight_zero_point;
+    if (w->conv->desc.weight_zero_point) {
+        const uint32_t zero = (uint32_t)w->conv->desc.weight_zero_point;
         tier->window_sums(&tile->segments, mr, pixel_term);
         for (size_t m = 0; m < mr; ++m)
             pixel_term[m] = (int32_t)(0 - zero * (uint32_t)pixel_term[m]);
@@ -673,76 +663,108 @@ static void run_tile(const nm_conv *conv, const direct_plan *plan, const panel *
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** Computes units begin..end. `scratch` is the thread's own; `unstaged`, unless NULL, is the input
- * of which each tile's pixels are to be staged first. */
-static void run_units(const nm_conv *conv, const direct_plan *plan, const void *unstaged,
-                      const char *input, void *output, char *scratch, size_t begin, size_t end) {
+/** Computes tiles begin..end of a panel's row `turned`, counted from plan->first_row. What they
+ * have in common is worked out once: it is as much as a small tile. */
+static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size_t end) {
+    const direct_plan *plan = w->plan;
+    const nm_conv *conv = w->conv;
     const nm_conv_desc *d = &conv->desc;
+    const size_t r =
+        turned + plan->first_row - (turned + plan->first_row < plan->rows ? 0 : plan->rows);
+    const size_t n = plan->rows == 1 ? 0 : r / conv->info.out_height;
+    const size_t oh = r - n * conv->info.out_height;
+    const ptrdiff_t row =
+        (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
     const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
+    const char *const input =
+        w->input +
+        (row * (ptrdiff_t)plan->stage.width - (ptrdiff_t)plan->left) * (ptrdiff_t)pixel_bytes;
     const size_t output_element = nm_tensor_bytes(d->output_type, 1);
     const size_t output_pixel = d->out_channels * output_element;
-    char *const own_input = scratch + expanded_bytes(conv, plan);
-    const panel *expanded = NULL;
-    size_t woven_row = SIZE_MAX;
-    unit_at at = locate(plan, begin);
-    for (size_t unit = begin; unit < end; ++unit, advance(plan, &at)) {
-        const panel *p = at.panel;
-        const size_t x = tile_pixel(p, at.tile), mr = tile_pixel(p, at.tile + 1) - x;
-        const size_t turned = at.row + plan->first_row;
-        const size_t r = turned < plan->rows ? turned : turned - plan->rows;
-        const size_t n = plan->rows == 1 ? 0 : r / conv->info.out_height;
-        const size_t oh = r - n * conv->info.out_height;
-        const ptrdiff_t row =
-            (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
-        const ptrdiff_t pixel = row * (ptrdiff_t)plan->stage.width + (ptrdiff_t)(x * d->stride[1]) -
-                                (ptrdiff_t)plan->left;
-        const size_t left = x == 0 ? plan->left_steps : 0;
-        const size_t right = x + mr == plan->row_pixels ? plan->right_steps : 0;
-        nm_tile tile = {
-            .segments = plan->segments,
-            .rest = plan->rest,
-            .left_steps = left,
-            .right_steps = right,
-            .small_activations = d->precision == NM_W4A4,
-            .bias = (const char *)plan->bias + p->channel * 4,
-            .output = (char *)output + (r * plan->row_pixels + x) * output_pixel +
-                      p->channel * output_element,
-            .output_stride = (ptrdiff_t)output_pixel,
-            .channel = p->channel,
-            .channels = p->channels,
-            .epilogue = &conv->epilogue,
-        };
-        tile.segments.input =
-            input + pixel * (ptrdiff_t)pixel_bytes + p->group * conv->group_in * element;
-        if (plan->skip_segments && (d->padding[0] || d->padding[2]))
-            skip_padding(conv, plan, oh, &tile);
-        find_weights(conv, plan, p, &expanded, scratch, &tile);
-        if (unstaged) {
-            char *const to = plan->stage_near ? own_input : (char *)tile.segments.input;
-            nm_stage_run(conv, &plan->stage, unstaged, x * d->in_channels, mr * d->in_channels, to);
+    char *const output =
+        w->output + r * plan->row_pixels * output_pixel + p->channel * output_element;
+    nm_tile tile = {
+        .segments = plan->segments,
+        .rest = plan->rest,
+        .small_activations = d->precision == NM_W4A4,
+        .bias = (const char *)plan->bias + p->channel * 4,
+        .output_stride = (ptrdiff_t)output_pixel,
+        .channel = p->channel,
+        .channels = p->channels,
+        .epilogue = &conv->epilogue,
+    };
+    if (d->group_size) {
+        tile.group_start = plan->group_start + p->groups;
+        tile.group_scale = plan->group_scale + p->groups;
+    }
+    if (plan->skip_segments && (d->padding[0] || d->padding[2]))
+        skip_padding(conv, plan, oh, &tile);
+    find_weights(w, p, &tile);
+    if (plan->weave)
+        weave(w, input);
+    for (size_t t = begin; t < end; ++t) {
+        const size_t x = tile_pixel(p, t), mr = tile_pixel(p, t + 1) - x;
+        const char *const in = input + x * d->stride[1] * pixel_bytes;
+        tile.segments.input = in + p->group * conv->group_in * element;
+        if (plan->weave) {
+            tile.segments.input = w->made_input + (ptrdiff_t)x * plan->segments.pixel_stride;
+            tile.rest.input = w->made_input + (ptrdiff_t)x * plan->rest.pixel_stride;
+        } else if (w->unstaged) {
+            char *const to = plan->stage_near ? w->made_input : (char *)in;
+            nm_stage_run(conv, &plan->stage, w->unstaged, x * d->in_channels, mr * d->in_channels,
+                         to);
             tile.segments.input = to;
         }
-        if (plan->weave) {
-            if (woven_row != r)
-                weave(conv, plan, input + row * (ptrdiff_t)(row_length(conv, plan) * element),
-                      own_input);
-            woven_row = r;
-            tile.segments.input = own_input + (ptrdiff_t)x * plan->segments.pixel_stride;
-            tile.rest.input = own_input + (ptrdiff_t)x * plan->rest.pixel_stride;
+        tile.left_steps = x == 0 ? plan->left_steps : 0;
+        tile.right_steps = x + mr == plan->row_pixels ? plan->right_steps : 0;
+        tile.output = output + x * output_pixel;
+        run_tile(w, p, &tile, mr);
+        tile.packed = NULL;
+    }
+}
+
+/** Computes units begin..end, which are all rows' tiles of a panel, then the next panel's. */
+static void run_units(worker *w, size_t begin, size_t end) {
+    const direct_plan *plan = w->plan;
+    const panel *p = plan->panel;
+    while (p + 1 < plan->panel + plan->panels && begin >= p[1].first_unit)
+        ++p;
+    size_t row = (begin - p->first_unit) / p->row_tiles;
+    size_t tile = (begin - p->first_unit) % p->row_tiles;
+    while (begin < end) {
+        const size_t left = end - begin, rest = p->row_tiles - tile;
+        const size_t tiles = left < rest ? left : rest;
+        run_row(w, p, row, tile, tile + tiles);
+        begin += tiles;
+        tile = 0;
+        if (++row == plan->rows) {
+            row = 0;
+            ++p;
         }
-        run_tile(conv, plan, p, &tile, mr, own_input);
     }
 }
 
 enum { LEAST_TILES = 8 }; /* a thread's, for threads to share a panel's */
 
-/** Whether each thread takes all panels of some pixels, mostly those that it has staged, which are
- * in its caches then; where the weights are many or the pixels few, it takes some panels. */
-static bool stay_with_staged(const direct_plan *plan, size_t team) {
-    enum { RESIDENT_WEIGHTS = 1024 * 1024 };
+/** Into how many blocks each of a team cuts its pixels, to take all panels of a block before the
+ * next: what they read and write of it stays in the second-level cache, and what a thread has
+ * staged is in its own. 0 where it takes some panels of all pixels, as weights are many, pixels
+ * few, or expanding a panel twice were a waste. */
+static size_t blocks_of_pixels(const nm_conv *conv, const direct_plan *plan, size_t team) {
+    enum { RESIDENT_WEIGHTS = 1024 * 1024, BLOCK_BYTES = 1024 * 1024 };
+    const nm_conv_desc *d = &conv->desc;
     const size_t weight = plan->is_int ? 1 : sizeof(float);
-    return plan->stage.needed && plan->panels * plan->panel_weights * weight <= RESIDENT_WEIGHTS &&
-           plan->rows * plan->panel->row_tiles >= LEAST_TILES * team;
+    const size_t blocks = plan->rows * plan->panel->row_tiles / (LEAST_TILES * team);
+    if (plan->panels * plan->panel_weights * weight > RESIDENT_WEIGHTS)
+        return 0;
+    if (plan->expand)
+        return plan->stage.needed && blocks > 0;
+    const size_t inputs = d->in_height * d->in_width * d->in_channels;
+    const size_t outputs = conv->info.out_height * conv->info.out_width * d->out_channels;
+    const size_t bytes =
+        d->batch * (inputs * plan->stage.element + nm_tensor_bytes(d->output_type, outputs));
+    const size_t wanted = nm_ceil_div(bytes, BLOCK_BYTES * team);
+    return wanted < blocks ? wanted : blocks;
 }
 
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
@@ -750,22 +772,27 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     const direct_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
     const bool copies = useful > 1 && stages_copies(plan);
-    const size_t per_thread = expanded_bytes(conv, plan) + own_input_bytes(conv, plan);
+    const size_t per_thread = expanded_bytes(conv, plan) + made_input_bytes(conv, plan);
     char *const scratch = (char *)workspace + (copies ? useful : 1) * plan->stage.bytes;
     const size_t staged_rows = conv->desc.batch * plan->stage.height;
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
         char *const staged = (char *)workspace + (copies ? me : 0) * plan->stage.bytes;
-        const char *const in = plan->stage.needed ? staged : input;
-        char *const own = scratch + me * per_thread;
+        worker w = {.conv = conv,
+                    .plan = plan,
+                    .input = plan->stage.needed ? staged : input,
+                    .output = output,
+                    .expanded = scratch + me * per_thread,
+                    .made_input = scratch + me * per_thread + expanded_bytes(conv, plan)};
         const panel *first = plan->panel;
         const size_t tiles = plan->rows * first->row_tiles;
         if (copies) {
             nm_stage_rows(conv, &plan->stage, input, staged, 0, staged_rows);
         } else if (plan->stage_near || (plan->stage_tiles && tiles >= LEAST_TILES * team)) {
-            run_units(conv, plan, input, in, output, own, me * tiles / team,
-                      (me + 1) * tiles / team);
+            w.unstaged = input;
+            run_units(&w, me * tiles / team, (me + 1) * tiles / team);
+            w.unstaged = NULL;
             ++first;
         } else if (plan->stage.needed) {
             nm_stage_rows(conv, &plan->stage, input, staged, me * staged_rows / team,
@@ -774,16 +801,16 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
         if (plan->stage.needed && !copies) {
 #pragma omp barrier
         }
-        if (stay_with_staged(plan, team)) {
+        const size_t blocks = blocks_of_pixels(conv, plan, team), all = blocks * team;
+        for (size_t b = me * blocks; b < (me + 1) * blocks; ++b)
             for (const panel *p = first; p < plan->panel + plan->panels; ++p) {
                 const size_t units = plan->rows * p->row_tiles;
-                run_units(conv, plan, NULL, in, output, own, p->first_unit + me * units / team,
-                          p->first_unit + (me + 1) * units / team);
+                run_units(&w, p->first_unit + b * units / all,
+                          p->first_unit + (b + 1) * units / all);
             }
-        } else {
+        if (blocks == 0) {
             const size_t begin = first == plan->panel ? 0 : tiles, units = plan->units - begin;
-            run_units(conv, plan, NULL, in, output, own, begin + me * units / team,
-                      begin + (me + 1) * units / team);
+            run_units(&w, begin + me * units / team, begin + (me + 1) * units / team);
         }
     }
 }
