@@ -143,7 +143,8 @@ static int32_t winograd_filter(const nm_winograd_filter *f, void *out) {
     return total;
 }
 
-/** A tile's sums that wait for other positions, [mr][nr] vectors each. */
+/** A tile's sums that wait for other positions, [mr][nr] vectors each. Their addresses are read
+ * again before each use, or gcc would keep that of each vector, in memory. */
 typedef struct winograd_sums {
     int32_t difference[TILE_VECTORS * VL]; /* of this row: a - b */
     int32_t sum[2][TILE_VECTORS * VL];     /* of rows, by column output: a, then a + b */
@@ -156,12 +157,15 @@ typedef struct winograd_sums {
 
 /** Row a's column output waits. */
 INLINE void winograd_keep(vi acc[][NM_MAX_NR], int32_t *sum, int mr, int nr) {
+    READ_AGAIN(sum);
     EACH_VECTOR(m, n, at, mr, nr) vi_store(sum + at, acc[m][n], VL);
 }
 
 /** Row b's: `start0` and `start1` are the starts of output rows 0 and 1, [nr * lanes]. */
 INLINE void winograd_combine(vi acc[][NM_MAX_NR], const int32_t *start0, const int32_t *start1,
                              int32_t *sum, int32_t *rest, int mr, int nr) {
+    READ_AGAIN(sum);
+    READ_AGAIN(rest);
     EACH_VECTOR(m, n, at, mr, nr) {
         const vi a = vi_load(sum + at);
         vi_store(sum + at, vi_add(vi_add(a, vi_load(start0 + n * VL)), acc[m][n]), VL);
@@ -181,6 +185,7 @@ INLINE void winograd_store(const nm_winograd_tile *t, bool from_zero, vi acc[][N
 /** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
 INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
                             char *const *output, int mr, int nr) {
+    READ_AGAIN(sum);
     EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
     if (t->epilogue->offset) { /* its scale has the quarter in it */
         winograd_store(t, true, acc, output, mr, nr);
@@ -257,11 +262,14 @@ INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
         vi acc[NM_MAX_MR][NM_MAX_NR];
         EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_set1(0);
         w = winograd_phase(acc, t, 4 * row, &x, w, mr, nr);
-        EACH_VECTOR(m, n, at, mr, nr) vi_store(sums.difference + at, acc[m][n], VL);
+        int32_t *difference = sums.difference;
+        READ_AGAIN(difference);
+        EACH_VECTOR(m, n, at, mr, nr) vi_store(difference + at, acc[m][n], VL);
         w = winograd_phase(acc, t, 4 * row + 1, &x, w, mr, nr);
+        READ_AGAIN(difference);
         EACH_VECTOR(m, n, at, mr, nr) {
-            const vi a = vi_load(sums.difference + at);
-            vi_store(sums.difference + at, vi_sub(vi_add(a, a), acc[m][n]), VL);
+            const vi a = vi_load(difference + at);
+            vi_store(difference + at, vi_sub(vi_add(a, a), acc[m][n]), VL);
         }
         for (int j = 0; j < 2; ++j) {
             w = winograd_phase(acc, t, 4 * row + 2 + j, &x, w, mr, nr);
@@ -274,7 +282,9 @@ INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
             else
                 winograd_finish(t, acc, row == 2 ? sums.sum[j] : sums.rest[j],
                                 t->output + (2 * (row - 2) + j) * mr, mr, nr);
-            EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_load(sums.difference + at);
+            READ_AGAIN(difference);
+            if (j == 0)
+                EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_load(difference + at);
         }
         if (!t->transient)
             input += x - input;
