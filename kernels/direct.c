@@ -663,6 +663,18 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
         tier->tile_int[p->nr][mr](tile);
 }
 
+/** Asks for what lies ahead of a tile's `bytes`. Of a pixel of some kilobytes the processor asks by
+ *  itself, and so much at once would be in each other's way. Inlined, as gcc drops calls of
+ *  functions that do nothing else. */
+static inline __attribute__((always_inline)) void ask_ahead(const char *tile, size_t bytes) {
+    enum { LINE = 64, LEAST = 2048, MOST = 8192 };
+    if (bytes > MOST)
+        return;
+    const char *const ahead = tile + (bytes > LEAST ? bytes : LEAST);
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch(ahead + i);
+}
+
 /** Computes tiles begin..end of a panel's row `turned`, counted from plan->first_row. What they
  * have in common is worked out once: it is as much as a small tile. */
 static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size_t end) {
@@ -702,6 +714,7 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
     find_weights(w, p, &tile);
     if (plan->weave)
         weave(w, input);
+    const bool from_memory = conv->rounds > 1 && p == plan->panel; /* not from a cache */
     for (size_t t = begin; t < end; ++t) {
         const size_t x = tile_pixel(p, t), mr = tile_pixel(p, t + 1) - x;
         const char *const in = input + x * d->stride[1] * pixel_bytes;
@@ -718,6 +731,11 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
         tile.left_steps = x == 0 ? plan->left_steps : 0;
         tile.right_steps = x + mr == plan->row_pixels ? plan->right_steps : 0;
         tile.output = output + x * output_pixel;
+        if (from_memory) {
+            if (runs_through_rows(d) && !w->unstaged)
+                ask_ahead(in, mr * pixel_bytes);
+            ask_ahead(tile.output, mr * output_pixel);
+        }
         run_tile(w, p, &tile, mr);
         tile.packed = NULL;
     }
