@@ -766,8 +766,8 @@ enum { LEAST_TILES = 8 }; /* a thread's, for threads to share a panel's */
 
 /** Into how many blocks each of a team cuts its pixels, to take all panels of a block before the
  * next: what they read and write of it stays in the second-level cache, and what a thread has
- * staged is in its own. 0 where it takes some panels of all pixels, as weights are many, pixels
- * few, or expanding a panel twice were a waste. */
+ * staged is in its own. 0 where it takes some panels of all pixels, as weights are many or pixels
+ * few. */
 static size_t blocks_of_pixels(const nm_conv *conv, const direct_plan *plan, size_t team) {
     enum { RESIDENT_WEIGHTS = 1024 * 1024, BLOCK_BYTES = 1024 * 1024 };
     const nm_conv_desc *d = &conv->desc;
@@ -775,8 +775,8 @@ static size_t blocks_of_pixels(const nm_conv *conv, const direct_plan *plan, siz
     const size_t blocks = plan->rows * plan->panel->row_tiles / (LEAST_TILES * team);
     if (plan->panels * plan->panel_weights * weight > RESIDENT_WEIGHTS)
         return 0;
-    if (plan->expand)
-        return plan->stage.needed && blocks > 0;
+    if (plan->expand) /* a panel takes a tile's time at most */
+        return blocks >= (plan->stage.needed ? 1 : 4);
     const size_t inputs = d->in_height * d->in_width * d->in_channels;
     const size_t outputs = conv->info.out_height * conv->info.out_width * d->out_channels;
     const size_t bytes =
