@@ -1,9 +1,9 @@
-#include "accuracy.h"
+#include "accuracy/accuracy.h"
+#include "base/context.h"
+#include "base/file.h"
+#include "base/output.h"
 #include "command.h"
-#include "context.h"
-#include "file.h"
-#include "history.h"
-#include "output.h"
+#include "history/history.h"
 
 #include <stdlib.h>
 #include <string.h>

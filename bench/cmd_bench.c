@@ -1,10 +1,10 @@
-#include "bench_run.h"
-#include "cli.h"
+#include "base/cli.h"
+#include "base/context.h"
+#include "base/memory.h"
+#include "base/output.h"
 #include "command.h"
-#include "context.h"
-#include "history.h"
-#include "memory.h"
-#include "output.h"
+#include "history/history.h"
+#include "throughput/bench_run.h"
 
 #include <regex.h>
 #include <stdlib.h>

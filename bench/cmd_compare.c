@@ -1,11 +1,11 @@
-#include "cli.h"
+#include "base/cli.h"
+#include "base/format.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "base/table.h"
 #include "command.h"
-#include "compare.h"
-#include "format.h"
-#include "history_select.h"
-#include "memory.h"
-#include "output.h"
-#include "table.h"
+#include "history/compare.h"
+#include "history/history_select.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
-#include "cli.h"
+#include "base/cli.h"
+#include "base/context.h"
+#include "base/memory.h"
+#include "base/output.h"
 #include "command.h"
-#include "context.h"
-#include "conv_config.h"
-#include "memory.h"
-#include "npy.h"
-#include "output.h"
+#include "input/conv_config.h"
+#include "input/npy.h"
 
 #include <jansson.h>
 #include <math.h>

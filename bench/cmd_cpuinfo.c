@@ -1,12 +1,12 @@
-#include "ceiling.h"
-#include "cli.h"
+#include "base/cli.h"
+#include "base/context.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "base/stats.h"
+#include "base/table.h"
 #include "command.h"
-#include "context.h"
-#include "measure.h"
-#include "memory.h"
-#include "output.h"
-#include "stats.h"
-#include "table.h"
+#include "throughput/ceiling.h"
+#include "throughput/measure.h"
 
 #include <jansson.h>
 #include <stdlib.h>

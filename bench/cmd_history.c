@@ -1,10 +1,10 @@
-#include "cli.h"
+#include "base/cli.h"
+#include "base/format.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "base/table.h"
 #include "command.h"
-#include "format.h"
-#include "history_view.h"
-#include "memory.h"
-#include "output.h"
-#include "table.h"
+#include "history/history_view.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-#include "cli.h"
+#include "base/cli.h"
+#include "base/output.h"
 #include "command.h"
-#include "history.h"
-#include "output.h"
-#include "results.h"
+#include "history/history.h"
+#include "history/results.h"
 
 #include <stdlib.h>
 

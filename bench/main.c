@@ -1,8 +1,8 @@
+#include "base/error.h"
+#include "base/names.h"
+#include "base/output.h"
 #include "command.h"
-#include "error.h"
-#include "names.h"
-#include "output.h"
-#include "pin.h"
+#include "throughput/pin.h"
 
 #include <narrowmac.h>
 #include <stdio.h>

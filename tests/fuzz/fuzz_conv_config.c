@@ -1,5 +1,5 @@
 /** Any bytes as the config file of `narrowmac conv`. */
-#include "conv_config.h"
+#include "input/conv_config.h"
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /** Any bytes as an idx file, gzipped or plain. */
-#include "idx.h"
+#include "input/idx.h"
 
 #include <stdint.h>
 #include <stdio.h>

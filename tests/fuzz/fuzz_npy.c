@@ -1,5 +1,5 @@
 /** Any bytes as a .npy file. */
-#include "npy.h"
+#include "input/npy.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /** Any bytes as a results document for the history. */
-#include "json_input.h"
-#include "results.h"
+#include "base/json_input.h"
+#include "history/results.h"
 
 #include <stdint.h>
 

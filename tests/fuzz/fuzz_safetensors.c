@@ -1,5 +1,5 @@
 /** Any bytes as a .safetensors file. */
-#include "safetensors.h"
+#include "input/safetensors.h"
 
 #include <stdint.h>
 

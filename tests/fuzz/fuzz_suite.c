@@ -1,5 +1,5 @@
 /** Any bytes as a suite of `narrowmac bench`. */
-#include "suite.h"
+#include "throughput/suite.h"
 
 #include <stdint.h>
 

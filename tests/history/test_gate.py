@@ -1,4 +1,4 @@
-"""The gate of HISTORY.md, run as it is printed, with measurements that are made up."""
+"""The gate of bench/history/README.md, run as it is printed, with measurements that are made up."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from conftest import PROGRAM, Program
 
 FOLDER = Path(__file__).resolve().parent
-HISTORY = FOLDER.parents[1] / "bench" / "HISTORY.md"
+HISTORY = FOLDER.parents[1] / "bench" / "history" / "README.md"
 
 # Stands for narrowmac: bench writes a run of the side's level, a minute after the one before.
 STAND_IN = """#!{python}
