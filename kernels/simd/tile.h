@@ -23,11 +23,11 @@ INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, i
 }
 
 /** acc += the products of `steps` > 0 steps of activations from x on, pixels `stride` bytes apart.
- *  `packed`, if given, is where the nibbles are of which the weights are made first.
- *  Returns the weights after them. */
+ *  `packed`, if given, is where the nibbles are of which the weights are made first; `ahead`, if
+ * not 0, how many bytes ahead the weights are prefetched. Returns the weights after them. */
 INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
-                                    size_t steps, const wt_t *w, const int8_t **packed, int mr,
-                                    int nr) {
+                                    size_t steps, const wt_t *w, const int8_t **packed,
+                                    size_t ahead, int mr, int nr) {
     const char *pixel[POINTERS(NM_MAX_MR)];
     const size_t together = packed ? PACKED_STEPS(nr) : 1;
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
@@ -39,6 +39,9 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
             *packed = expand_steps(*packed, (wt_t *)w, together, nr);
         UNROLL for (size_t step = 0; step < together; ++step) {
             vw weight[NM_MAX_NR];
+            if (ahead)
+                UNROLL for (int n = 0; n < nr; ++n)
+                    __builtin_prefetch((const char *)(w + n * VL * DOT_STEP) + ahead);
             UNROLL for (int n = 0; n < kept; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
             const wt_t *last = w + (nr - 1) * VL * DOT_STEP;
             UNROLL for (int m = 0; m < mr; ++m) {
@@ -59,9 +62,12 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
     return w;
 }
 
+/** For Winograd: each tile reads all of a panel's weights, which come from the second-level cache.
+ */
 INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
                                   size_t steps, const wt_t *w, int mr, int nr) {
-    return accumulate_steps(acc, x, stride, steps, w, NULL, mr, nr);
+    enum { AHEAD = 1024 };
+    return accumulate_steps(acc, x, stride, steps, w, NULL, AHEAD, mr, nr);
 }
 
 #if defined(SUM_STEPS_8)
@@ -103,7 +109,7 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
                                    ptrdiff_t stride, size_t steps, const wt_t *w,
                                    const int8_t **packed, int mr, int nr) {
     (void)t;
-    return accumulate_steps(acc, x, stride, steps, w, packed, mr, nr);
+    return accumulate_steps(acc, x, stride, steps, w, packed, 0, mr, nr);
 }
 #endif
 
