@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROGRAM, Program
+from program import PROGRAM, Program
 
 QUICK = ["--repetitions", "3", "--min-time", "1e-6"]
 TINY = {

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from conftest import Conv, Program
+from conftest import Conv
+from program import Program
 
 SHAPES: dict[str, dict[str, Any]] = {
     "plain": {},

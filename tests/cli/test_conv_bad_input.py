@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Conv, Program
+from conftest import Conv
+from program import Program
 
 FILES = ["input", "weights", "bias"]
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import PROGRAM, Program
+from program import PROGRAM, Program
 
 COMMANDS = ["cpuinfo", "accuracy", "bench", "conv", "record", "history", "compare"]
 QUICK = ["--repetitions", "1", "--min-time", "1e-6"]

@@ -1,57 +1,10 @@
-"""The program under test, and results documents to feed it."""
+"""Results documents to feed the program."""
 
-import json
-import os
 import random
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("NARROWMAC", ROOT / "build" / "narrowmac")).resolve()
-
-
-class Program:
-    """narrowmac in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [PROGRAM, *map(str, arguments)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
-        return done
-
-    def json(self, *arguments: object, status: int = 0) -> dict:
-        return json.loads(self(*arguments, "--json", "-", status=status).stdout)
-
-    def error(self, *arguments: object) -> str:
-        """Bad input: exit status 2, nothing on stdout, one line of the usual form."""
-        done = self(*arguments, status=2)
-        assert done.stdout == ""
-        lines = done.stderr.splitlines()
-        assert len(lines) == 1 and lines[0].startswith("narrowmac: "), done.stderr
-        assert ": " in lines[0][11:] and "; " in lines[0], lines[0]
-        return lines[0][11:]
-
-    def file(self, name: str, document: object) -> str:
-        (self.folder / name).write_text(json.dumps(document))
-        return name
-
-
-@pytest.fixture
-def narrowmac(tmp_path: Path) -> Program:
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM}: not built; run tools/setup, or set NARROWMAC")
-    return Program(tmp_path)
+from program import Program
 
 
 def context(**changes: object) -> dict:

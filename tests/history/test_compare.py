@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy
 import pytest
 import scipy.stats
-from conftest import Program, bench, context
+from conftest import bench, context
+from program import Program
 
 A, B = "aaaa00001111", "bbbb00001111"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM, Program
+from program import PROGRAM, Program
 
 FOLDER = Path(__file__).resolve().parent
 HISTORY = FOLDER.parents[1] / "bench" / "history" / "README.md"
@@ -15,7 +15,7 @@ HISTORY = FOLDER.parents[1] / "bench" / "history" / "README.md"
 # Stands for narrowmac: bench writes a run of the side's level, a minute after the one before.
 STAND_IN = """#!{python}
 import itertools, json, os, pathlib, sys
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 if sys.argv[1] != "bench":
     os.execv({program!r}, [{program!r}, *sys.argv[1:]])
 from conftest import bench
@@ -40,7 +40,10 @@ def test_the_gate(narrowmac: Program, level: float, status: int) -> None:
         program.parent.mkdir(parents=True)
         program.write_text(
             STAND_IN.format(
-                python=sys.executable, folder=str(FOLDER), program=str(PROGRAM), level=of_side
+                python=sys.executable,
+                folders=[str(FOLDER), str(FOLDER.parent)],
+                program=str(PROGRAM),
+                level=of_side,
             )
         )
         program.chmod(0o755)

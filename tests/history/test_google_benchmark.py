@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Program
+from program import Program
 
 COMPARE = Path("/usr/share/benchmark/compare.py")
 BENCH = ("bench", "--suite", "seed", "--filter", "conv1/w8a8", "--threads", "1",

@@ -4,7 +4,8 @@ import csv
 import io
 from collections.abc import Callable
 
-from conftest import Program, bench
+from conftest import bench
+from program import Program
 
 COMMITS = [f"{i:x}" * 12 for i in range(1, 7)]
 NAMES = ("seed.conv1/f32/avx2/threads:1", "seed.conv2/f32/avx2/threads:1")

@@ -3,7 +3,8 @@
 import sqlite3
 
 import pytest
-from conftest import Program, bench, context, iteration
+from conftest import bench, context, iteration
+from program import Program
 
 
 def rows(narrowmac: Program, sql: str) -> list[tuple]:

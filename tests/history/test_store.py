@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM, Program, bench
+from conftest import bench
+from program import PROGRAM, Program
 
 SCHEMA_1 = Path(__file__).with_name("schema-1.sql")
 
