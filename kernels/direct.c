@@ -663,14 +663,14 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** Asks for what lies ahead of a tile's `bytes`. Of a pixel of some kilobytes the processor asks by
- *  itself, and so much at once would be in each other's way. Inlined, as gcc drops calls of
- *  functions that do nothing else. */
+/** Asks for what lies two tiles ahead of a tile's `bytes`. Of a pixel of some kilobytes the
+ * processor asks by itself, and so much at once would be in each other's way. Inlined, as gcc drops
+ * calls of functions that do nothing else. */
 static inline __attribute__((always_inline)) void ask_ahead(const char *tile, size_t bytes) {
     enum { LINE = 64, LEAST = 2048, MOST = 8192 };
     if (bytes > MOST)
         return;
-    const char *const ahead = tile + (bytes > LEAST ? bytes : LEAST);
+    const char *const ahead = tile + (2 * bytes > LEAST ? 2 * bytes : LEAST);
     for (size_t i = 0; i < bytes; i += LINE)
         __builtin_prefetch(ahead + i);
 }
