@@ -327,17 +327,22 @@ static const nm_segments *segment_at(const direct_plan *plan, size_t s) {
     return s < plan->segments.count ? &plan->segments : &plan->rest;
 }
 
+/** Weights of segment s, which begins at reduction index `begin`: the last one may be shorter. */
+static size_t segment_weights(const nm_conv *conv, const direct_plan *plan, size_t s,
+                              size_t begin) {
+    const size_t left = conv->reduction - begin, whole = segment_at(plan, s)->length;
+    return left < whole ? left : whole;
+}
+
 /** Spreads a panel's rows, `element` bytes a weight, over `out` as nm_tile.weights says. */
 static void spread_panel(const nm_conv *conv, const direct_plan *plan, const panel *p,
                          const char *rows, size_t element, char *out) {
     const size_t step = plan->is_int ? conv->tier->step : 1, chunk = step * element;
     const size_t row_bytes = conv->reduction * element, width = p->nr * conv->tier->lanes * chunk;
-    size_t begin = 0;
-    for (size_t s = 0; s < segment_count(plan); ++s) {
-        const size_t left = row_bytes - begin, whole = segment_at(plan, s)->length * element;
-        const size_t bytes = left < whole ? left : whole;
+    for (size_t s = 0, begin = 0; s < segment_count(plan); ++s) {
+        const size_t count = segment_weights(conv, plan, s, begin), bytes = count * element;
         for (size_t t = 0; t < segment_at(plan, s)->steps; ++t, out += width) {
-            const char *from = rows + begin + t * chunk;
+            const char *from = rows + begin * element + t * chunk;
             const size_t rest = t * chunk < bytes ? bytes - t * chunk : 0;
             if (chunk == 4 && rest >= 4) /* the usual case, a single move */
                 for (size_t lane = 0; lane < p->channels; ++lane)
@@ -347,7 +352,7 @@ static void spread_panel(const nm_conv *conv, const direct_plan *plan, const pan
                     memcpy(out + lane * chunk, from + lane * row_bytes,
                            rest < chunk ? rest : chunk);
         }
-        begin += bytes;
+        begin += count;
     }
 }
 
@@ -371,8 +376,7 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
     const uint32_t zero = (uint32_t)nm_staged_zero(conv);
     uint32_t total = 0;
     for (size_t s = 0, begin = 0; s < segment_count(plan); ++s) {
-        const size_t left = conv->reduction - begin, whole = segment_at(plan, s)->length;
-        const size_t count = left < whole ? left : whole;
+        const size_t count = segment_weights(conv, plan, s, begin);
         const int32_t sum = nm_sum(row + begin, count);
         begin += count;
         total += (uint32_t)sum;
@@ -681,8 +685,8 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
     const direct_plan *plan = w->plan;
     const nm_conv *conv = w->conv;
     const nm_conv_desc *d = &conv->desc;
-    const size_t r =
-        turned + plan->first_row - (turned + plan->first_row < plan->rows ? 0 : plan->rows);
+    const size_t around = turned + plan->first_row;
+    const size_t r = around < plan->rows ? around : around - plan->rows;
     const size_t n = plan->rows == 1 ? 0 : r / conv->info.out_height;
     const size_t oh = r - n * conv->info.out_height;
     const ptrdiff_t row =

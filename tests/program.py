@@ -10,7 +10,10 @@ PROGRAM = Path(os.environ.get("NARROWMAC", ROOT / "build" / "narrowmac")).resolv
 
 
 class Program:
-    """narrowmac in a folder of its own; status None takes any."""
+    """narrowmac in a folder of its own; status None takes any. A failure leaves no file behind but
+    those whose names end in one of `may_stay`."""
+
+    may_stay: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,8 +41,7 @@ class Program:
         return name
 
     def files(self) -> list[Path]:
-        """All but SQLite's, which stay beside a history that is only read."""
-        return sorted(f for f in self.folder.iterdir() if not f.name.endswith(("-wal", "-shm")))
+        return sorted(f for f in self.folder.iterdir() if not f.name.endswith(self.may_stay))
 
     def error(self, *arguments: object, **options: object) -> str:
         """Bad input: exit status 2, nothing on stdout, one line "WHAT: WHY; REMEDY"."""
