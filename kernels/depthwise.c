@@ -4,7 +4,8 @@
  * block's weights (expanded from nibbles where they are packed) stay near.
  *
  * Padding costs no copy: rows that do not exist point to one row of zero points, and the kernels
- * know which columns exist. Only packed activations are staged, to bytes.
+ * know which columns exist. Nibbles are read in place, too, by 3x3 kernels (has_nibbles()), and
+ * unpacked to a copy by others.
  */
 #include "conv.h"
 
@@ -19,21 +20,23 @@ typedef struct channel_block {
 } channel_block;
 
 typedef struct depthwise_plan {
-    size_t element; /* bytes of an activation as the kernels read it */
+    bool nibbles;   /* read in place */
+    size_t element; /* bytes of an activation as the kernels read it; of two nibbles */
     size_t lanes;   /* of a block: its channels, unless several pixels share them */
     size_t blocks;
     channel_block *block;
     size_t block_weights; /* elements, as the kernel reads them */
     size_t block_bytes;   /* as kept */
     bool expand;
-    void *weights; /* [block], see nm_depthwise_run */
-    void *bias;    /* [block], likewise */
-    float *scale;  /* [block], or NULL */
-    float *offset; /* [block], or NULL */
-    uint8_t pad, flip;
-    size_t outputs;  /* 1, or 2 rows that share their input rows */
-    size_t rows;     /* of input under them */
-    size_t row_step; /* see nm_depthwise_run */
+    void *weights;     /* [block], see nm_depthwise_run */
+    void *bias;        /* [block], likewise */
+    float *scale;      /* [block], or NULL */
+    float *offset;     /* [block], or NULL */
+    uint8_t pad, flip; /* see nm_depthwise_run */
+    int32_t zero;      /* what padding counts as in a sum */
+    size_t outputs;    /* 1, or 2 rows that share their input rows */
+    size_t rows;       /* of input under them */
+    size_t row_step;   /* see nm_depthwise_run */
 } depthwise_plan;
 
 static bool supports(const nm_conv *conv, const void *bias) {
@@ -58,12 +61,19 @@ static bool is_float(const nm_conv *conv) { return conv->desc.precision == NM_F3
 
 static bool is_packed(const nm_conv *conv) { return conv->desc.precision == NM_W4A4; }
 
+/** Bytes of n activations as the kernels read them. */
+static size_t bytes_of(const depthwise_plan *plan, size_t n) {
+    return plan->nibbles ? n / 2 : n * plan->element;
+}
+
 /** Where channel c of a block stands in the lanes of its vectors. */
-static size_t lane_of(const nm_conv *conv, size_t c) {
+static size_t lane_of(const nm_conv *conv, const depthwise_plan *plan, size_t c) {
     if (is_float(conv))
         return c;
     const size_t group = 4 * conv->tier->depthwise_vectors;
-    return c % group / 4 * conv->tier->lanes + c / group * 4 + c % 4;
+    const size_t at = plan->nibbles ? c / 2 : c;
+    const size_t high = plan->nibbles && c % 2 ? plan->lanes / 2 : 0;
+    return high + at % group / 4 * conv->tier->lanes + at / group * 4 + at % 4;
 }
 
 /** Index of tap (kh, kw)'s weight for lane `lane` and row `output` of a run's outputs, in elements
@@ -78,8 +88,10 @@ static size_t weight_index(const nm_conv *conv, const depthwise_plan *plan, size
                lane % tier->lanes;
     const size_t groups = nm_ceil_div(plan->rows, tier->step);
     const size_t lanes = tier->depthwise_vectors * tier->lanes;
-    const size_t row = kh + output;
-    return (((output * width + kw) * groups + row / tier->step) * lanes + lane) * tier->step +
+    const size_t row = kh + output, half = lane / lanes; /* of nibbles */
+    return ((((half * plan->outputs + output) * width + kw) * groups + row / tier->step) * lanes +
+            lane % lanes) *
+               tier->step +
            row % tier->step;
 }
 
@@ -107,11 +119,11 @@ static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_
         ((float *)plan->bias)[slot] = bias ? ((const float *)bias)[channel] : 0.0f;
         return;
     }
-    const int32_t zero = conv->tier->depthwise_sign ? (int8_t)plan->pad : plan->pad;
     const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[channel] : 0;
-    ((int32_t *)plan->bias)[slot] = (int32_t)(start - (uint32_t)zero * sum);
+    const uint32_t unit = plan->nibbles && channel % 2 ? 16 : 1;
+    ((int32_t *)plan->bias)[slot] = (int32_t)(unit * (start - (uint32_t)plan->zero * sum));
     if (plan->scale)
-        plan->scale[slot] = conv->epilogue.scale[channel];
+        plan->scale[slot] = conv->epilogue.scale[channel] / (float)unit;
     if (plan->scale && plan->offset) {
         ((int32_t *)plan->bias)[slot] += NM_TWO_23_BITS;
         plan->offset[slot] = -0x1p23f * plan->scale[slot];
@@ -124,8 +136,8 @@ static void pack_block(const nm_conv *conv, depthwise_plan *plan, size_t b, cons
     const size_t next = conv->tier->lanes / block->together;
     for (size_t c = 0; c < block->channels; ++c)
         for (size_t i = 0; i < block->together; ++i)
-            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, c) + next * i, source, bias,
-                      block_weights);
+            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, plan, c) + next * i, source,
+                      bias, block_weights);
 }
 
 /** Whole blocks, then one for what is left, with as many pixels together as it lets. */
@@ -148,18 +160,50 @@ static bool plan_blocks(const nm_conv *conv, depthwise_plan *plan) {
     return true;
 }
 
+/** The greatest magnitude of channel c's sums, by its actual weights. */
+static int64_t largest_sum(const nm_conv *conv, const void *weights, const int32_t *bias,
+                           size_t c) {
+    const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
+    const int64_t most = is_packed(conv) ? 15 : 255; /* of an activation less the zero point */
+    int64_t sum = bias ? llabs((int64_t)bias[c]) : 0;
+    for (size_t t = 0; t < taps; ++t)
+        sum += most * abs(nm_weight_at(conv, weights, c, t));
+    return sum;
+}
+
+static bool is_3x3(const nm_conv_desc *d) {
+    return d->kernel_height == 3 && d->kernel_width == 3 && d->dilation[0] == 1 &&
+           d->dilation[1] == 1;
+}
+
 /** Whether the sums of this layer, by its actual weights, allow what nm_epilogue_offset() explains.
  */
 static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *bias) {
     const nm_epilogue *e = &conv->epilogue;
-    const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
     if (!e->narrow || e->pack_zero != 0)
         return false;
-    for (size_t c = 0; c < conv->desc.out_channels; ++c) {
-        int64_t sum = bias ? llabs((int64_t)bias[c]) : 0;
-        for (size_t t = 0; t < taps; ++t)
-            sum += 255 * abs(nm_weight_at(conv, weights, c, t));
-        if (sum >= 1 << 23 || !(e->scale[c] >= 0))
+    for (size_t c = 0; c < conv->desc.out_channels; ++c)
+        if (largest_sum(conv, weights, bias, c) >= 1 << 23 || !(e->scale[c] >= 0))
+            return false;
+    return true;
+}
+
+/**
+ * Whether nibbles can be read in place, by nm_tier.depthwise_nibbles: high nibbles are multiplied
+ * where they stand, so that their sums are 16 times as large, and outputs are narrowed to 16 bits
+ * without saturation.
+ */
+static bool has_nibbles(const nm_conv *conv, const void *weights, const int32_t *bias) {
+    const nm_conv_desc *d = &conv->desc;
+    if (!is_packed(conv) || !conv->tier->depthwise_nibbles || d->in_channels % 2 ||
+        !has_offset(conv, weights, bias))
+        return false;
+    if (!is_3x3(d) || !((d->stride[0] == 1 && d->stride[1] == 1) || d->stride[1] == 2))
+        return false;
+    for (size_t c = 0; c < d->out_channels; ++c) {
+        const int64_t sum = largest_sum(conv, weights, bias, c);
+        const float scale = conv->epilogue.scale[c];
+        if (16 * sum >= 1 << 23 || (float)sum * scale > INT16_MAX - 1 || scale / 16 * 16 != scale)
             return false;
     }
     return true;
@@ -196,16 +240,21 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     conv->plan = plan;
     const int32_t shift = d->input_type == NM_INT4 ? tier->act_bias_s4 : 0; /* staging adds it */
     const bool is_signed = d->input_type == NM_INT8 || (d->input_type == NM_INT4 && shift == 0);
+    const size_t bytes = tier->depthwise_vectors * tier->lanes;
+    plan->nibbles = has_nibbles(conv, weights, bias);
     plan->element = is_float(conv) ? sizeof(float) : 1;
     plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
     plan->pad = (uint8_t)(d->input_zero_point + shift) ^ plan->flip;
-    plan->lanes = is_float(conv) ? float_lanes(conv) : tier->depthwise_vectors * tier->lanes;
+    plan->zero = tier->depthwise_sign ? (int8_t)plan->pad : plan->pad;
+    if (plan->nibbles) {
+        plan->flip = d->input_type == NM_INT4 ? 0x88 : 0; /* instead of staging's shift */
+        plan->pad *= 0x11;
+    }
+    plan->lanes = is_float(conv) ? float_lanes(conv) : plan->nibbles ? 2 * bytes : bytes;
     if (!plan_blocks(conv, plan))
         return NM_OUT_OF_MEMORY;
     plan->expand = !is_float(conv) && (nm_is_int4(conv) || tier->wt_size != 1);
-    const bool pairs = !is_float(conv) && d->kernel_height == 3 && d->kernel_width == 3 &&
-                       d->stride[0] == 1 && d->stride[1] == 1 && d->dilation[0] == 1 &&
-                       d->dilation[1] == 1;
+    const bool pairs = !is_float(conv) && is_3x3(d) && d->stride[0] == 1 && d->stride[1] == 1;
     plan->outputs = pairs ? 2 : 1;
     plan->rows = d->kernel_height + plan->outputs - 1;
     plan->row_step = d->dilation[0] == 1 ? d->stride[0] : plan->rows;
@@ -244,13 +293,15 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
 }
 
 /** Workspace: unpacked activations, a row of zero points, then each thread's expanded weights. */
-static size_t unpacked_bytes(const nm_conv *conv) {
+static size_t unpacked_bytes(const nm_conv *conv, const depthwise_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
-    return is_packed(conv) ? nm_piece(d->batch * d->in_height * d->in_width * d->in_channels) : 0;
+    return is_packed(conv) && !plan->nibbles
+               ? nm_piece(d->batch * d->in_height * d->in_width * d->in_channels)
+               : 0;
 }
 
 static size_t zero_row_bytes(const nm_conv *conv, const depthwise_plan *plan) {
-    return nm_piece(conv->desc.in_width * conv->desc.in_channels * plan->element);
+    return nm_piece(bytes_of(plan, conv->desc.in_width * conv->desc.in_channels));
 }
 
 static size_t expanded_bytes(const nm_conv *conv, const depthwise_plan *plan) {
@@ -265,7 +316,7 @@ static size_t list_bytes(const nm_conv *conv, const depthwise_plan *plan) {
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const depthwise_plan *plan = conv->plan;
-    return unpacked_bytes(conv) + zero_row_bytes(conv, plan) +
+    return unpacked_bytes(conv, plan) + zero_row_bytes(conv, plan) +
            nm_useful_threads(conv, threads) * (list_bytes(conv, plan) + expanded_bytes(conv, plan));
 }
 
@@ -275,10 +326,10 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
                       const char **list, void *output, size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const channel_block *block = &plan->block[b];
-    const size_t pixel = d->in_channels * plan->element;
+    const size_t pixel = bytes_of(plan, d->in_channels);
     const size_t out_element = nm_tensor_bytes(d->output_type, 1);
     const size_t row_bytes = conv->info.out_width * d->out_channels * out_element;
-    const size_t first = block->channel * plan->element;
+    const size_t first = bytes_of(plan, block->channel);
     for (size_t i = 0; i < (end - begin - 1) * plan->row_step + plan->rows; ++i) {
         const size_t o = d->dilation[0] == 1 ? 0 : i / plan->rows, tap = i - o * plan->rows;
         const size_t h = (begin + o) * d->stride[0] + tap * d->dilation[0] - d->padding[0];
@@ -312,10 +363,9 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
         .output_stride = (ptrdiff_t)(d->out_channels * out_element),
         .epilogue = &conv->epilogue,
     };
-    if (is_float(conv))
-        conv->tier->depthwise_f32(&run);
-    else
-        conv->tier->depthwise_int(&run);
+    (is_float(conv)  ? conv->tier->depthwise_f32
+     : plan->nibbles ? conv->tier->depthwise_nibbles
+                     : conv->tier->depthwise_int)(&run);
 }
 
 /** Share `me` of `team` of n elements, in whole pairs so that nibbles stay together. */
@@ -335,11 +385,11 @@ static void run_share(const depthwise_job *job, size_t me, size_t team) {
     const depthwise_plan *plan = conv->plan;
     const size_t elements = d->batch * d->in_height * d->in_width * d->in_channels;
     const size_t height = conv->info.out_height, rows = d->batch * height;
-    const size_t image_bytes = d->in_height * d->in_width * d->in_channels * plan->element;
+    const size_t image_bytes = bytes_of(plan, d->in_height * d->in_width * d->in_channels);
     const size_t output_bytes =
         nm_tensor_bytes(d->output_type, height * conv->info.out_width * d->out_channels);
     const char *in = job->input;
-    if (is_packed(conv)) {
+    if (is_packed(conv) && !plan->nibbles) {
         const size_t begin = share(elements, me, team);
         const size_t end = me + 1 == team ? elements : share(elements, me + 1, team);
         const nm_stage_row all = {
@@ -374,7 +424,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
     const nm_conv_desc *d = &conv->desc;
     const depthwise_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
-    char *const zero_row = (char *)workspace + unpacked_bytes(conv);
+    char *const zero_row = (char *)workspace + unpacked_bytes(conv, plan);
     const depthwise_job job = {.conv = conv,
                                .input = input,
                                .output = output,
@@ -382,7 +432,7 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
                                .zero_row = zero_row,
                                .own = zero_row + zero_row_bytes(conv, plan)};
     /* the zero row goes through the kernel's flip like any other */
-    memset(zero_row, plan->pad ^ plan->flip, d->in_width * d->in_channels * plan->element);
+    memset(zero_row, plan->pad ^ plan->flip, bytes_of(plan, d->in_width * d->in_channels));
     /* a parallel region of one thread would cost as much as a small map */
     if (useful == 1) {
         run_share(&job, 0, 1);

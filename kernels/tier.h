@@ -133,6 +133,11 @@ typedef void nm_winograd_fn(const nm_winograd_tile *tile);
  *
  * A block of half or a quarter of those channels has 2 or 4 pixels side by side in its vectors, as
  * many as the tier's `depthwise_pixels` at most: each part has the same weights.
+ *
+ * For depthwise_nibbles, a byte holds two channels: the lanes are those of the bytes' low nibbles,
+ * then of their high ones, which are multiplied where they stand: bias, scale and offset are those
+ * of 16 times the sums. Blocks have up to twice as many channels, of which each run->channels is
+ * even; there must be an offset, and no scaled sum may leave int16.
  */
 typedef struct nm_depthwise_run {
     /** Column 0 of input rows, channel `channel`; output row o reads `rows` of them, from
@@ -146,7 +151,8 @@ typedef struct nm_depthwise_run {
     size_t kernel_width, stride, dilation;
     uint8_t pad, flip; /**< integers: padding as the kernel sees it, and the XOR */
     /** Integers: [output row][kernel column][row group][vector][lane][step] weights of the tier's
-     * type; float: [vector of channels][tap][lane]. */
+     * type, those of low nibbles before those of high ones; float: [vector of channels][tap][lane].
+     */
     const void *weights;
     const void *bias;    /**< in the lanes' order: int32 [vector][lane]; float [channel] */
     const float *scale;  /**< in the lanes' order, where epilogue->narrow; else NULL */
@@ -208,6 +214,9 @@ typedef struct nm_tier {
     int32_t winograd_bias;
     float winograd_dot; /**< what one of their dot products costs in those of tile_int */
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
+    /** 3x3 without dilation, stride 1 or columns of stride 2, of nibbles as they are packed; NULL
+     * where there is none. */
+    nm_depthwise_fn *depthwise_nibbles;
     size_t depthwise_vectors; /**< of a block of channels, integers */
     size_t depthwise_pixels;  /**< most pixels side by side in a vector, integers */
     uint8_t depthwise_sign;   /**< 0x80 if bytes are multiplied as signed, 0 if as unsigned */

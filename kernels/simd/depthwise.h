@@ -22,16 +22,42 @@ INLINE depthwise_scale load_scale(const nm_depthwise_run *r) {
     return s;
 }
 
-/** The rows under row group `group` at pixels `column`, `column` + stride, ..., which all exist if
- *  `inside`. Rows beyond `rows` have weight zero: any value will do. */
-INLINE void load_rows(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
-                      size_t group, size_t rows, int pixels, size_t n, bool inside, vb *out) {
+/** Where a row of outputs is cut into the parts that go along side by side in a vector, a pixel of
+ * each at a time: so a column serves the windows of the next pixels, too, as it is. The last part
+ * may overlap the one before. */
+typedef struct row_parts {
+    size_t length;              /* pixels of each */
+    ptrdiff_t first[DW_PIXELS]; /* pixel of each */
+} row_parts;
+
+INLINE row_parts cut_row(const nm_depthwise_run *r, int pixels) {
+    row_parts parts = {.length = (r->pixels + (size_t)pixels - 1) / (size_t)pixels};
+    UNROLL for (int j = 0; j < pixels; ++j) {
+        const size_t first = (size_t)j * parts.length, last = r->pixels - parts.length;
+        parts.first[j] = (ptrdiff_t)(first < last ? first : last);
+    }
+    return parts;
+}
+
+/** The parts' outputs, the first part's being `output`. */
+INLINE void part_outputs(const nm_depthwise_run *r, const row_parts *parts, char *output,
+                         int pixels, char **out) {
+    UNROLL for (int j = 0; j < pixels; ++j) {
+        out[j] = output + parts->first[j] * r->output_stride;
+    }
+}
+
+/** The rows under row group `group` at the parts' pixels, the first part's being `column`; all
+ * exist if `inside`. Rows beyond `rows` have weight zero: any value will do. */
+INLINE void load_rows(const nm_depthwise_run *r, const row_parts *parts, const char *const *row,
+                      ptrdiff_t column, size_t group, size_t rows, int pixels, size_t n,
+                      bool inside, vb *out) {
     UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
         if (group * DOT_STEP + i >= rows)
             continue;
         const char *x[DW_PIXELS];
         UNROLL for (int j = 0; j < pixels; ++j) {
-            const ptrdiff_t at = column + j * (ptrdiff_t)r->stride;
+            const ptrdiff_t at = column + parts->first[j] * (ptrdiff_t)r->stride;
             x[j] = inside || (at >= 0 && at < (ptrdiff_t)r->columns)
                        ? row[group * DOT_STEP + i] + at * r->column_bytes
                        : r->absent;
@@ -41,15 +67,16 @@ INLINE void load_rows(const nm_depthwise_run *r, const char *const *row, ptrdiff
 }
 
 /** Likewise, interleaved. */
-INLINE void load_columns(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
-                         size_t group, size_t rows, int pixels, size_t n, bool plain, vx *out) {
-    const ptrdiff_t last = column + (pixels - 1) * (ptrdiff_t)r->stride;
+INLINE void load_columns(const nm_depthwise_run *r, const row_parts *parts, const char *const *row,
+                         ptrdiff_t column, size_t group, size_t rows, int pixels, size_t n,
+                         bool plain, vx *out) {
+    const ptrdiff_t last = column + parts->first[pixels - 1] * (ptrdiff_t)r->stride;
     vb bytes[DOT_STEP];
     UNROLL for (size_t i = 0; i < DOT_STEP; ++i) { bytes[i] = vb_set1(r->pad); }
     if (column >= 0 && last < (ptrdiff_t)r->columns)
-        load_rows(r, row, column, group, rows, pixels, n, true, bytes);
+        load_rows(r, parts, row, column, group, rows, pixels, n, true, bytes);
     else
-        load_rows(r, row, column, group, rows, pixels, n, false, bytes);
+        load_rows(r, parts, row, column, group, rows, pixels, n, false, bytes);
     if (!plain) {
         UNROLL for (size_t i = 0; i < DOT_STEP; ++i) {
             bytes[i] = vb_xor(bytes[i], vb_set1(r->flip));
@@ -58,10 +85,10 @@ INLINE void load_columns(const nm_depthwise_run *r, const char *const *row, ptrd
     interleave(bytes, out);
 }
 
-/** Any epilogue. Stores n channels of `pixels` of the `of` pixels that share the vectors. */
+/** Any epilogue. Stores n channels of the pixels that share the vectors. */
 static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const int32_t *lane,
-                                                  size_t first, char *out, ptrdiff_t stride,
-                                                  int pixels, int of, size_t n) {
+                                                  size_t first, char *const *out, int pixels,
+                                                  size_t n) {
     const size_t size = output_size(e);
     int32_t channel[DW_VECTORS * VL];
     for (int j = 0; j < DW_VECTORS; ++j)
@@ -69,13 +96,13 @@ static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const in
             channel[i / 4 * 4 * DW_VECTORS + 4 * j + i % 4] = lane[j * VL + i];
     for (int i = 0; i < pixels; ++i)
         for (size_t c = 0; c < n; c += VL)
-            store_i32(vi_load(channel + i * (DW_VECTORS * VL / of) + c), e, first + c,
-                      out + i * stride + (ptrdiff_t)(c * size), n - c < VL ? n - c : VL);
+            store_i32(vi_load(channel + i * (DW_VECTORS * VL / pixels) + c), e, first + c,
+                      out[i] + c * size, n - c < VL ? n - c : VL);
 }
 
-/** Stores n channels of each of `left` of `pixels` pixels, the first of them at `out`. */
+/** Stores n channels of each of the parts' pixels. */
 INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, const vi *acc,
-                          char *out, size_t left, int pixels, size_t n, bool plain) {
+                          char *const *out, int pixels, size_t n, bool plain) {
     const nm_epilogue *e = r->epilogue;
     if (plain || r->scale) {
         vc bytes;
@@ -98,87 +125,156 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
             bytes = requantize_narrow(four, scale, e);
         }
 #if DW_VECTORS == 2
-        vc_store_pair((uint8_t *)out, bytes, n);
+        vc_store_pair((uint8_t *)out[0], bytes, n);
 #else
-        vc_store_part((uint8_t *)out, bytes, 0, pixels, n);
-        UNROLL for (int i = 1; i < pixels; ++i) {
-            if ((size_t)i < left)
-                vc_store_part((uint8_t *)out + i * r->output_stride, bytes, i, pixels, n);
+        UNROLL for (int i = 0; i < pixels; ++i) {
+            vc_store_part((uint8_t *)out[i], bytes, i, pixels, n);
         }
 #endif
         return;
     }
     int32_t lane[DW_VECTORS * VL];
     UNROLL for (int j = 0; j < DW_VECTORS; ++j) { vi_store(lane + j * VL, acc[j], VL); }
-    store_lanes(e, lane, r->channel, out, r->output_stride,
-                left < (size_t)pixels ? (int)left : pixels, pixels, n);
+    store_lanes(e, lane, r->channel, out, pixels, n);
 }
 
-typedef vx depthwise_columns[GROUPS_3 * DW_VECTORS];
+/** Of bytes, or of their low and their high nibbles. */
+typedef vx depthwise_columns[2][GROUPS_3 * DW_VECTORS];
 
-INLINE void load_columns_3x3(const nm_depthwise_run *r, const char *const *row, ptrdiff_t column,
-                             int outputs, int pixels, size_t n, bool plain, vx *out) {
+INLINE void load_columns_3x3(const nm_depthwise_run *r, const row_parts *parts,
+                             const char *const *row, ptrdiff_t column, int outputs, int pixels,
+                             int halves, size_t n, bool plain, depthwise_columns out) {
+    (void)halves; /* where there are no nibbles */
     UNROLL for (int g = 0; g < GROUPS_3; ++g) {
-        load_columns(r, row, column, (size_t)g, (size_t)outputs + 2, pixels, n, plain,
-                     out + g * DW_VECTORS);
+        load_columns(r, parts, row, column, (size_t)g, (size_t)outputs + 2, pixels, n, plain,
+                     out[0] + g * DW_VECTORS);
+    }
+#if defined(DW_NIBBLES)
+    UNROLL for (int i = 0; i < (halves == 2 ? GROUPS_3 * DW_VECTORS : 0); ++i) {
+        out[1][i] = vx_high_nibbles(out[0][i]);
+        out[0][i] = vx_low_nibbles(out[0][i]);
+    }
+#endif
+}
+
+/** The bias, where sums start, for all rows of outputs. */
+INLINE vi load_start(const int32_t *bias, int halves) {
+#if defined(DW_NIBBLES)
+    if (halves == 2)
+        return vi_load_once(bias);
+#endif
+    (void)halves;
+    return vi_load(bias);
+}
+
+#if defined(DW_NIBBLES)
+/** Outputs of low and high nibbles' sums, in their place. */
+INLINE void round_halves(const nm_depthwise_run *r, vi acc[2][DW_VECTORS], int half, int outputs,
+                         int vectors) {
+    UNROLL for (int j = 0; j < vectors; ++j) {
+        const vf scale = vf_load_once(r->scale + (half * DW_VECTORS + j) * VL);
+        const vf offset = vf_load_once(r->offset + (half * DW_VECTORS + j) * VL);
+        UNROLL for (int o = 0; o < outputs; ++o) {
+            acc[o][j] = vi_round_f32(vf_fma(vf_from_bits(acc[o][j]), scale, offset));
+        }
     }
 }
+
+/** Stores the channels of n bytes of nibbles of each of the parts' pixels. */
+INLINE void store_halves(const nm_depthwise_run *r, const vi *low, const vi *high, char *const *out,
+                         int pixels, int vectors, size_t n) {
+    vc bytes[2], pixel[2];
+    UNROLL for (int i = 0; i < vectors / 2; ++i) {
+        bytes[i] = finish_bytes(vc_pack_halves(low + 2 * i, high + 2 * i), r->epilogue);
+    }
+    if (vectors == 2)
+        pixel[0] = bytes[0];
+    else
+        vc_alternate(bytes[0], bytes[1], pixel);
+    const size_t whole = 4 * VL;                          /* bytes of a vector */
+    const int parts = vectors == 2 ? pixels : pixels / 2; /* of a vector */
+    UNROLL for (int i = 0; i < pixels; ++i) {
+        uint8_t *const to = (uint8_t *)out[i];
+        if (parts) {
+            vc_store_part(to, pixel[i / parts], i % parts, parts, 2 * n);
+        } else {
+            vc_store_part(to, pixel[0], 0, 1, 2 * n < whole ? 2 * n : whole);
+            if (2 * n > whole)
+                vc_store_part(to + whole, pixel[1], 0, 1, 2 * n - whole);
+        }
+    }
+}
+#endif
 
 /** 3x3, one row of outputs or two that share their input rows: each column is interleaved once and
  *  serves all the windows that see it. */
-INLINE void row_3x3(const nm_depthwise_run *r, const depthwise_scale *s, const char *const *row,
-                    char *output, int stride, int outputs, int pixels, size_t n, bool plain) {
-    /* The columns of kernel columns 0 and 2 and, at stride 1, between them are `whole` vectors and
-     * `part` pixels apart. */
-    const int held = stride == 1 && pixels == 1 ? 3 : 2;
+INLINE void row_3x3(const nm_depthwise_run *r, const row_parts *parts, const depthwise_scale *s,
+                    const char *const *row, char *output, int stride, int outputs, int pixels,
+                    int halves, int vectors, size_t n, bool plain) {
+    const int packed = stride == 1 ? 2 : 1; /* rows of outputs that have weights */
+    const int held =
+        stride == 1 ? 3 : 2; /* columns that serve the next pixel, too, and a new one */
     depthwise_columns x[3], odd;
     const char *input[4];
     UNROLL for (int i = 0; i < outputs + 2; ++i) { input[i] = row[i]; }
-    const ptrdiff_t step = pixels * stride;
     ptrdiff_t column = r->first_column;
-    UNROLL for (int i = 0; i + 1 < held; ++i, column += step) {
-        load_columns_3x3(r, input, column, outputs, pixels, n, plain, x[i]);
+    UNROLL for (int i = 0; i + 1 < held; ++i, column += stride) {
+        load_columns_3x3(r, parts, input, column, outputs, pixels, halves, n, plain, x[i]);
     }
-    const ptrdiff_t next = pixels * r->output_stride;
-    for (size_t p = 0; p < r->pixels; p += (size_t)pixels, column += step, output += next) {
-        load_columns_3x3(r, input, column, outputs, pixels, n, plain, x[held - 1]);
+    for (size_t p = 0; p < parts->length; ++p, column += stride, output += r->output_stride) {
+        load_columns_3x3(r, parts, input, column, outputs, pixels, halves, n, plain, x[held - 1]);
         if (stride == 2)
-            load_columns_3x3(r, input, column - (held - 1) * step + 1, outputs, pixels, n, plain,
-                             odd);
-        vi acc[2][DW_VECTORS];
-        UNROLL for (int o = 0; o < outputs; ++o) {
-            UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
-                acc[o][j] = vi_load((const int32_t *)r->bias + j * VL);
+            load_columns_3x3(r, parts, input, column - 1, outputs, pixels, halves, n, plain, odd);
+        vi acc[2][2][DW_VECTORS];
+        UNROLL for (int h = 0; h < halves; ++h) {
+            UNROLL for (int j = 0; j < vectors; ++j) {
+                const int32_t *const bias = (const int32_t *)r->bias + (h * DW_VECTORS + j) * VL;
+                const vi start = load_start(bias, halves);
+                UNROLL for (int o = 0; o < outputs; ++o) { acc[h][o][j] = start; }
             }
-        }
-        UNROLL for (int k = 0; k < 3; ++k) {
-            UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
-                const int whole = k / stride / pixels, part = k / stride % pixels;
-                const vx window = k % stride ? odd[i]
-                                  : part     ? vx_lanes(x[whole][i], x[whole + 1][i], part, pixels)
-                                             : x[whole][i];
-                UNROLL for (int o = 0; o < outputs; ++o) {
-                    const wt_t *const w = (const wt_t *)r->weights +
-                                          ((o * 3 + k) * GROUPS_3 * DW_VECTORS + i) * VL * DOT_STEP;
-                    acc[o][i % DW_VECTORS] = vi_dot(acc[o][i % DW_VECTORS], window, vw_load(w));
+            UNROLL for (int k = 0; k < 3; ++k) {
+                UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
+                    if (i % DW_VECTORS >= vectors)
+                        continue;
+                    const vx window = k % stride ? odd[h][i] : x[k / stride][h][i];
+                    UNROLL for (int o = 0; o < outputs; ++o) {
+                        const int at = ((h * packed + o) * 3 + k) * GROUPS_3 * DW_VECTORS + i;
+                        vi *const sum = &acc[h][o][i % DW_VECTORS];
+                        *sum = vi_dot(*sum, window,
+                                      vw_load((const wt_t *)r->weights + at * VL * DOT_STEP));
+                    }
                 }
             }
+#if defined(DW_NIBBLES)
+            if (halves == 2)
+                round_halves(r, acc[h], h, outputs, vectors);
+#endif
         }
         UNROLL for (int o = 0; o < outputs; ++o) {
-            store_columns(r, s, acc[o], output + o * r->output_row, r->pixels - p, pixels, n,
-                          plain);
+            char *out[DW_PIXELS];
+            part_outputs(r, parts, output + o * r->output_row, pixels, out);
+            if (halves == 1)
+                store_columns(r, s, acc[0][o], out, pixels, n, plain);
+#if defined(DW_NIBBLES)
+            else
+                store_halves(r, acc[0][o], acc[1][o], out, pixels, vectors, n);
+#endif
         }
         UNROLL for (int i = 0; i + 1 < held; ++i) {
-            UNROLL for (int j = 0; j < GROUPS_3 * DW_VECTORS; ++j) { x[i][j] = x[i + 1][j]; }
+            UNROLL for (int h = 0; h < halves; ++h) {
+                UNROLL for (int j = 0; j < GROUPS_3 * DW_VECTORS; ++j) {
+                    x[i][h][j] = x[i + 1][h][j];
+                }
+            }
         }
     }
 }
 
 /** Any kernel, stride and dilation. */
-INLINE void row_any(const nm_depthwise_run *r, const depthwise_scale *s, const char *const *row,
-                    char *output, int pixels, size_t n) {
+INLINE void row_any(const nm_depthwise_run *r, const row_parts *parts, const depthwise_scale *s,
+                    const char *const *row, char *output, int pixels, size_t n) {
     const size_t groups = (r->rows + DOT_STEP - 1) / DOT_STEP;
-    for (size_t p = 0; p < r->pixels; p += (size_t)pixels) {
+    for (size_t p = 0; p < parts->length; ++p, output += r->output_stride) {
         vi acc[DW_VECTORS];
         UNROLL for (int j = 0; j < DW_VECTORS; ++j) {
             acc[j] = vi_load((const int32_t *)r->bias + j * VL);
@@ -188,35 +284,38 @@ INLINE void row_any(const nm_depthwise_run *r, const depthwise_scale *s, const c
             const ptrdiff_t column = r->first_column + (ptrdiff_t)(p * r->stride + k * r->dilation);
             for (size_t g = 0; g < groups; ++g) {
                 vx x[DW_VECTORS];
-                load_columns(r, row, column, g, r->rows, pixels, n, false, x);
+                load_columns(r, parts, row, column, g, r->rows, pixels, n, false, x);
                 UNROLL for (int j = 0; j < DW_VECTORS; ++j, w += VL * DOT_STEP) {
                     acc[j] = vi_dot(acc[j], x[j], vw_load(w));
                 }
             }
         }
-        store_columns(r, s, acc, output + (ptrdiff_t)p * r->output_stride, r->pixels - p, pixels, n,
-                      false);
+        char *out[DW_PIXELS];
+        part_outputs(r, parts, output, pixels, out);
+        store_columns(r, s, acc, out, pixels, n, false);
     }
 }
 
 /** Rows of outputs; turns what the loops above branch on into constants. */
-INLINE void depthwise_block(const nm_depthwise_run *r, int pixels, size_t n, bool plain) {
+INLINE void depthwise_block(const nm_depthwise_run *r, int pixels, int halves, int vectors,
+                            size_t n, bool plain) {
     const depthwise_scale s = load_scale(r);
+    const row_parts parts = cut_row(r, pixels);
     const char *const *row = r->row;
     char *output = r->output;
     const bool is_3x3 = r->rows == r->outputs + 2 && r->kernel_width == 3 && r->dilation == 1;
     size_t i = 0;
     if (is_3x3 && r->outputs == 2) {
         for (; i + 2 <= r->output_rows; i += 2, row += 2 * r->row_step, output += 2 * r->output_row)
-            row_3x3(r, &s, row, output, 1, 2, pixels, n, plain);
+            row_3x3(r, &parts, &s, row, output, 1, 2, pixels, halves, vectors, n, plain);
         if (i < r->output_rows)
-            row_3x3(r, &s, row, output, 1, 1, pixels, n, plain);
+            row_3x3(r, &parts, &s, row, output, 1, 1, pixels, halves, vectors, n, plain);
     } else if (is_3x3 && r->stride == 2) {
         for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
-            row_3x3(r, &s, row, output, 2, 1, pixels, n, plain);
-    } else {
+            row_3x3(r, &parts, &s, row, output, 2, 1, pixels, halves, vectors, n, plain);
+    } else if (halves == 1) {
         for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
-            row_any(r, &s, row, output, pixels, n);
+            row_any(r, &parts, &s, row, output, pixels, n);
     }
 }
 
@@ -224,9 +323,9 @@ INLINE void depthwise_pixels(const nm_depthwise_run *run, int pixels) {
     const nm_depthwise_run r = *run; /* a copy, which no store can alias */
     const size_t whole = (size_t)(DW_VECTORS * VL / pixels);
     if (r.channels == whole && !r.flip && r.offset)
-        depthwise_block(&r, pixels, whole, true);
+        depthwise_block(&r, pixels, 1, DW_VECTORS, whole, true);
     else
-        depthwise_block(&r, pixels, r.channels, false);
+        depthwise_block(&r, pixels, 1, DW_VECTORS, r.channels, false);
 }
 
 static void depthwise_int(const nm_depthwise_run *r) {
@@ -241,6 +340,28 @@ static void depthwise_int(const nm_depthwise_run *r) {
         depthwise_pixels(r, 4);
 #endif
 }
+
+#if defined(DW_NIBBLES)
+INLINE void nibbles_pixels(const nm_depthwise_run *run, int pixels, int vectors) {
+    const nm_depthwise_run r = *run;
+    const size_t whole = (size_t)(vectors * VL / pixels), n = r.channels / 2;
+    if (n == whole && !r.flip)
+        depthwise_block(&r, pixels, 2, vectors, whole, true);
+    else
+        depthwise_block(&r, pixels, 2, vectors, n, false);
+}
+
+static void depthwise_nibbles(const nm_depthwise_run *r) {
+    if (r->together == 1)
+        nibbles_pixels(r, 1, DW_VECTORS);
+    else if (r->together == 2)
+        nibbles_pixels(r, 2, DW_VECTORS);
+    else if (r->channels / 2 > DW_VECTORS * VL / 8)
+        nibbles_pixels(r, 4, DW_VECTORS);
+    else
+        nibbles_pixels(r, 4, DW_VECTORS / 2);
+}
+#endif
 
 /** 3x3, one tile of channels c, ... of one or two rows of DW_PIXELS_F32 pixels, under which lie the
  * pixels x[(outputs - 1) * stride + 3][(DW_PIXELS_F32 - 1) * stride + 3]. */

@@ -51,13 +51,17 @@ INLINE void store_f32(vf acc, const nm_epilogue *e, size_t channel, void *out, s
         vi_store_u8(out, vi_add(vi_round_f32(acc), vi_set1(e->zero_point)), n);
 }
 
-/** Four vectors of rounded outputs to bytes in vc_pack's order. */
-INLINE vc pack_bytes(const vi *q, int16_t zero_point, const nm_epilogue *e) {
-    const vc bytes = vc_pack(q, zero_point);
+/** Clamped, and signed where outputs are. */
+INLINE vc finish_bytes(vc bytes, const nm_epilogue *e) {
     if (e->pack_plain)
         return bytes;
     return vc_xor(vc_clamp(bytes, vc_set1(e->pack_min), vc_set1(e->pack_max)),
                   vc_set1(e->pack_flip));
+}
+
+/** Four vectors of rounded outputs to bytes in vc_pack's order. */
+INLINE vc pack_bytes(const vi *q, int16_t zero_point, const nm_epilogue *e) {
+    return finish_bytes(vc_pack(q, zero_point), e);
 }
 
 /** Four vectors of accumulators, each with its channels' scales, to bytes in vc_pack's order. Needs

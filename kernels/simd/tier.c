@@ -119,6 +119,9 @@ const nm_tier NM_TIER = {
     .winograd_dot = WINOGRAD_DOT,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
+#if defined(DW_NIBBLES) && defined(NM_INT4_WEIGHTS)
+    .depthwise_nibbles = depthwise_nibbles,
+#endif
     .depthwise_vectors = DW_VECTORS,
     .depthwise_pixels = DW_PIXELS,
     .depthwise_sign = DW_SIGN,

@@ -254,11 +254,6 @@ INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
     return simde_mm256_loadu_si256(
         (const simde__m256i *)(n == 32 ? p[0] : (const char *)memcpy(t, p[0], n)));
 }
-/* Two pixels side by side, the second of a and the first of b. */
-INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
-    (void)first, (void)pixels;
-    return simde_mm256_permute2x128_si256(a, b, 0x21);
-}
 INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {
     const vb low01 = simde_mm256_unpacklo_epi8(row[0], row[1]);
@@ -345,10 +340,6 @@ INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
     char t[2 * VL] = {0};
     return simde_mm256_cvtepu8_epi16(simde_mm_loadu_si128(
         (const simde__m128i *)(n == 2 * VL ? p[0] : (const char *)memcpy(t, p[0], n))));
-}
-INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
-    (void)b, (void)first, (void)pixels;
-    return a;
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_mm256_xor_si256(a, b); }
 INLINE void interleave(const vb *row, vx *out) {

@@ -241,8 +241,3 @@ INLINE void vc_store_pair(uint8_t *p, vc a, size_t n) {
 }
 
 #endif
-
-INLINE vx vx_lanes(vx a, vx b, int first, int pixels) {
-    (void)b, (void)first, (void)pixels;
-    return a;
-}

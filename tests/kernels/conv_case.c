@@ -195,8 +195,8 @@ conv_case conv_case_make(const conv_kind *kind, const conv_spec *spec, uint64_t 
                 pick_zero_point(&r, weight_type(kind->precision), spec->weight_zero);
         if (kind->output == NM_INT8 || kind->output == NM_UINT8)
             /* the least output is a path of its own, too: ReLU */
-            d->output_zero_point =
-                pick_zero_point(&r, kind->output, rng_next(&r) % 4 == 0 ? ZERO_MIN : ZERO_RANDOM);
+            d->output_zero_point = pick_zero_point(
+                &r, kind->output, rng_next(&r) % 4 == 0 ? ZERO_MIN : spec->output_zero);
         make_scales(&c, &r, spread);
         if (kind->group_size != 0)
             make_group_scales(&c, &r);

@@ -13,7 +13,7 @@ typedef struct conv_spec {
     size_t batch, height, width, in_channels, out_channels;
     size_t kernel[2], stride[2], dilation[2], padding[4], groups;
     fill input_fill, weight_fill;
-    zero_point input_zero, weight_zero;
+    zero_point input_zero, weight_zero, output_zero;
 } conv_spec;
 
 /** The directed specs: every operator variant, tails around the tile sizes, extreme values. */
