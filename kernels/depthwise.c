@@ -76,50 +76,60 @@ static size_t lane_of(const nm_conv *conv, const depthwise_plan *plan, size_t c)
     return high + at % group / 4 * conv->tier->lanes + at / group * 4 + at % 4;
 }
 
-/** Index of tap (kh, kw)'s weight for lane `lane` and row `output` of a run's outputs, in elements
- *  of a block. */
-static size_t weight_index(const nm_conv *conv, const depthwise_plan *plan, size_t output,
-                           size_t kh, size_t kw, size_t lane) {
+/** Index of tap (kh, kw)'s weight for lane 0 and row `output` of a run's outputs, in elements of a
+ *  block. */
+static size_t tap_index(const nm_conv *conv, const depthwise_plan *plan, size_t output, size_t kh,
+                        size_t kw) {
     const nm_tier *tier = conv->tier;
     const size_t width = conv->desc.kernel_width;
     if (is_float(conv))
-        return (lane / tier->lanes * conv->desc.kernel_height * width + kh * width + kw) *
-                   tier->lanes +
-               lane % tier->lanes;
-    const size_t groups = nm_ceil_div(plan->rows, tier->step);
-    const size_t lanes = tier->depthwise_vectors * tier->lanes;
-    const size_t row = kh + output, half = lane / lanes; /* of nibbles */
-    return ((((half * plan->outputs + output) * width + kw) * groups + row / tier->step) * lanes +
-            lane % lanes) *
-               tier->step +
+        return (kh * width + kw) * tier->lanes;
+    const size_t groups = nm_ceil_div(plan->rows, tier->step), row = kh + output;
+    return ((output * width + kw) * groups + row / tier->step) * tier->depthwise_vectors *
+               tier->lanes * tier->step +
            row % tier->step;
 }
 
+/** How much higher it is for lane `lane`. */
+static size_t lane_index(const nm_conv *conv, const depthwise_plan *plan, size_t lane) {
+    const nm_tier *tier = conv->tier;
+    const size_t width = conv->desc.kernel_width;
+    if (is_float(conv))
+        return lane / tier->lanes * conv->desc.kernel_height * width * tier->lanes +
+               lane % tier->lanes;
+    const size_t groups = nm_ceil_div(plan->rows, tier->step);
+    const size_t lanes = tier->depthwise_vectors * tier->lanes, half = lane / lanes;
+    return (half * plan->outputs * width * groups * lanes + lane % lanes) * tier->step;
+}
+
+/** What is packed. */
+typedef struct packing {
+    const void *weights, *bias; /* the caller's */
+    size_t taps;
+    size_t *tap; /* [output][taps]: tap_index() */
+} packing;
+
 /** Packs one channel of block b for one lane, as bytes or floats, and folds the zero point into its
  *  start. */
-static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_t channel,
-                      size_t lane, const void *source, const void *bias, void *block_weights) {
-    const nm_conv_desc *d = &conv->desc;
-    const size_t slot = b * plan->lanes + lane;
-    const size_t taps = d->kernel_height * d->kernel_width;
-    uint32_t sum = 0;
-    for (size_t t = 0; t < taps; ++t)
-        for (size_t o = 0; o < plan->outputs; ++o) {
-            const size_t i =
-                weight_index(conv, plan, o, t / d->kernel_width, t % d->kernel_width, lane);
-            if (is_float(conv)) {
-                ((float *)block_weights)[i] = ((const float *)source)[channel * taps + t];
-            } else {
-                const int32_t w = nm_weight_at(conv, source, channel, t);
-                ((int8_t *)block_weights)[i] = (int8_t)w;
-                sum += o == 0 ? (uint32_t)w : 0;
-            }
-        }
+static void pack_lane(const nm_conv *conv, depthwise_plan *plan, const packing *p, size_t b,
+                      size_t channel, size_t lane, void *block_weights) {
+    const size_t slot = b * plan->lanes + lane, index = lane_index(conv, plan, lane);
     if (is_float(conv)) {
-        ((float *)plan->bias)[slot] = bias ? ((const float *)bias)[channel] : 0.0f;
+        float *const to = (float *)block_weights + index;
+        for (size_t t = 0; t < p->taps; ++t)
+            to[p->tap[t]] = ((const float *)p->weights)[channel * p->taps + t];
+        ((float *)plan->bias)[slot] = p->bias ? ((const float *)p->bias)[channel] : 0.0f;
         return;
     }
-    const uint32_t start = bias ? (uint32_t)((const int32_t *)bias)[channel] : 0;
+    int8_t *const to = (int8_t *)block_weights + index;
+    uint32_t sum = 0;
+    for (size_t t = 0; t < p->taps; ++t) {
+        const int32_t w = nm_weight_at(conv, p->weights, channel, t);
+        sum += (uint32_t)w;
+        for (size_t o = 0; o < plan->outputs; ++o)
+            to[p->tap[o * p->taps + t]] = (int8_t)w;
+    }
+    const uint32_t start = p->bias ? (uint32_t)((const int32_t *)p->bias)[channel] : 0;
     const uint32_t unit = plan->nibbles && channel % 2 ? 16 : 1;
     ((int32_t *)plan->bias)[slot] = (int32_t)(unit * (start - (uint32_t)plan->zero * sum));
     if (plan->scale)
@@ -130,14 +140,37 @@ static void pack_lane(const nm_conv *conv, depthwise_plan *plan, size_t b, size_
     }
 }
 
-static void pack_block(const nm_conv *conv, depthwise_plan *plan, size_t b, const void *source,
-                       const void *bias, void *block_weights) {
+static void pack_block(const nm_conv *conv, depthwise_plan *plan, const packing *p, size_t b,
+                       void *block_weights) {
     const channel_block *block = &plan->block[b];
     const size_t next = conv->tier->lanes / block->together;
     for (size_t c = 0; c < block->channels; ++c)
         for (size_t i = 0; i < block->together; ++i)
-            pack_lane(conv, plan, b, block->channel + c, lane_of(conv, plan, c) + next * i, source,
-                      bias, block_weights);
+            pack_lane(conv, plan, p, b, block->channel + c, lane_of(conv, plan, c) + next * i,
+                      block_weights);
+}
+
+static nm_status pack(const nm_conv *conv, depthwise_plan *plan, const void *weights,
+                      const void *bias) {
+    const nm_conv_desc *d = &conv->desc;
+    packing p = {.weights = weights, .bias = bias, .taps = d->kernel_height * d->kernel_width};
+    p.tap = nm_alloc(plan->outputs * p.taps * sizeof *p.tap);
+    char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
+    const bool fits = p.tap && (values || !nm_is_int4(conv));
+    for (size_t i = 0; fits && i < plan->outputs * p.taps; ++i)
+        p.tap[i] = tap_index(conv, plan, i / p.taps, i % p.taps / d->kernel_width,
+                             i % p.taps % d->kernel_width);
+    for (size_t b = 0; fits && b < plan->blocks; ++b) {
+        char *const packed = (char *)plan->weights + b * plan->block_bytes;
+        if (values)
+            memset(values, 0, plan->block_weights);
+        pack_block(conv, plan, &p, b, values ? values : packed);
+        if (values)
+            nm_compress_int4(values, plan->block_weights, conv->tier->expand_block, packed);
+    }
+    free(p.tap);
+    free(values);
+    return fits ? NM_OK : NM_OUT_OF_MEMORY;
 }
 
 /** Whole blocks, then one for what is left, with as many pixels together as it lets. */
@@ -258,9 +291,9 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->outputs = pairs ? 2 : 1;
     plan->rows = d->kernel_height + plan->outputs - 1;
     plan->row_step = d->dilation[0] == 1 ? d->stride[0] : plan->rows;
-    const size_t used = weight_index(conv, plan, plan->outputs - 1, d->kernel_height - 1,
-                                     d->kernel_width - 1, plan->lanes - 1) +
-                        1;
+    const size_t used =
+        tap_index(conv, plan, plan->outputs - 1, d->kernel_height - 1, d->kernel_width - 1) +
+        lane_index(conv, plan, plan->lanes - 1) + 1;
     plan->block_weights = nm_is_int4(conv) ? nm_round_up(used, 2 * tier->expand_block)
                                            : nm_round_up(used, tier->step);
     plan->block_bytes =
@@ -272,24 +305,11 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const bool offset = has_offset(conv, weights, bias);
     plan->scale = scaled ? nm_alloc(slots * 4) : NULL;
     plan->offset = offset ? nm_alloc(slots * 4) : NULL;
-    char *const values = nm_is_int4(conv) ? nm_alloc(plan->block_weights) : NULL;
-    if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset) ||
-        (nm_is_int4(conv) && !values)) {
-        free(values);
+    if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset))
         return NM_OUT_OF_MEMORY;
-    }
     conv->info.weight_bytes += plan->blocks * plan->block_bytes + slots * 4 * (1 + scaled + offset);
-    for (size_t b = 0; b < plan->blocks; ++b) {
-        char *const packed = (char *)plan->weights + b * plan->block_bytes;
-        if (values)
-            memset(values, 0, plan->block_weights);
-        pack_block(conv, plan, b, weights, bias, values ? values : packed);
-        if (values)
-            nm_compress_int4(values, plan->block_weights, tier->expand_block, packed);
-    }
-    free(values);
     name_kernel(conv, plan);
-    return NM_OK;
+    return pack(conv, plan, weights, bias);
 }
 
 /** Workspace: unpacked activations, a row of zero points, then each thread's expanded weights. */
