@@ -94,10 +94,10 @@ size_t nm_widest_tile(const nm_tier *tier) {
 }
 
 unsigned nm_useful_threads(const nm_conv *conv, unsigned threads) {
-    /* Below about five microseconds' work a thread costs more than it saves. Floats take four times
-     * as long as bytes, and so do depthwise MACs. */
-    enum { MACS_PER_THREAD = 1600000 };
-    const unsigned slow = (conv->desc.precision == NM_F32 ? 4 : 1) * (conv->group_in == 1 ? 4 : 1);
+    /* Below about three microseconds' work a thread costs more than it saves. Floats take three
+     * times as long as bytes at least, and so do depthwise MACs. */
+    enum { MACS_PER_THREAD = 1100000 };
+    const unsigned slow = (conv->desc.precision == NM_F32 ? 3 : 1) * (conv->group_in == 1 ? 3 : 1);
     const uint64_t useful = conv->info.macs / conv->rounds * slow / MACS_PER_THREAD;
     return useful < 1 ? 1 : useful < threads ? (unsigned)useful : threads;
 }
