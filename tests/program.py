@@ -10,10 +10,7 @@ PROGRAM = Path(os.environ.get("NARROWMAC", ROOT / "build" / "narrowmac")).resolv
 
 
 class Program:
-    """narrowmac in a folder of its own; status None takes any. A failure leaves no file behind but
-    those whose names end in one of `may_stay`."""
-
-    may_stay: tuple[str, ...] = ()
+    """narrowmac in a folder of its own; status None takes any. A failure leaves no file behind."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +38,7 @@ class Program:
         return name
 
     def files(self) -> list[Path]:
-        return sorted(f for f in self.folder.iterdir() if not f.name.endswith(self.may_stay))
+        return sorted(self.folder.iterdir())
 
     def error(self, *arguments: object, **options: object) -> str:
         """Bad input: exit status 2, nothing on stdout, one line "WHAT: WHY; REMEDY"."""

@@ -251,7 +251,8 @@ static bool open_immutable(struct history *history, struct error *error) {
 
 static bool open_read(struct history *history, struct error *error) {
     int64_t version;
-    if (!connect_to(history, history->path, SQLITE_OPEN_READONLY, error))
+    // Of SQLite's readers only those that could write take their log away when they close.
+    if (!connect_to(history, history->path, SQLITE_OPEN_READWRITE, error))
         return false;
     if (schema_version(history, &version, error))
         return true;

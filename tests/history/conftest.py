@@ -7,13 +7,6 @@ import pytest
 from program import Program
 
 
-@pytest.fixture
-def narrowmac(narrowmac: Program) -> Program:
-    """SQLite's files stay beside a history that is only read."""
-    narrowmac.may_stay = ("-wal", "-shm")
-    return narrowmac
-
-
 def context(**changes: object) -> dict:
     return {
         "date": "2026-03-01T12:00:00+00:00",

@@ -72,6 +72,15 @@ def test_an_older_schema_is_read_without_being_changed(narrowmac: Program, older
     assert list(narrowmac.folder.glob("old.db-*")) == []
 
 
+def test_reading_leaves_nothing_behind(narrowmac: Program) -> None:
+    narrowmac("record", "h.db", narrowmac.file("a.json", document(0)))
+    before = narrowmac.files()
+    content = (narrowmac.folder / "h.db").read_bytes()
+    narrowmac("history", "h.db")
+    assert narrowmac.files() == before
+    assert (narrowmac.folder / "h.db").read_bytes() == content
+
+
 def refuse(narrowmac: Program, path: Path, why: str) -> None:
     before = path.read_bytes()
     name = narrowmac.file("a.json", document(0))
