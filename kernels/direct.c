@@ -644,7 +644,7 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
     if (plan->gather)
         gather(w, tile, mr);
     if (!plan->is_int) {
-        tier->tile_f32[p->nr][mr](tile);
+        (tile->ahead ? tier->tile_asking_f32 : tier->tile_f32)[p->nr][mr](tile);
         return;
     }
     if (w->conv->desc.group_size) {
@@ -663,20 +663,35 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
         tier->tile_packed[p->nr](tile);
     else if (tile->packed)
         tier->tile_expanding[p->nr][mr](tile);
+    else if (tile->ahead)
+        tier->tile_asking[p->nr][mr](tile);
     else
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** Asks for what lies two tiles ahead of a tile's `bytes`. Of a pixel of some kilobytes the
- * processor asks by itself, and so much at once would be in each other's way. Inlined, as gcc drops
- * calls of functions that do nothing else. */
+/** How far ahead what comes from memory is asked for: two tiles. */
+static size_t ahead_of(size_t bytes) {
+    enum { LEAST = 2048 };
+    return 2 * bytes > LEAST ? 2 * bytes : LEAST;
+}
+
+/** Asks for what lies ahead of a tile's `bytes`. Inlined, as gcc drops calls of functions that do
+ * nothing else. */
 static inline __attribute__((always_inline)) void ask_ahead(const char *tile, size_t bytes) {
-    enum { LINE = 64, LEAST = 2048, MOST = 8192 };
-    if (bytes > MOST)
-        return;
-    const char *const ahead = tile + (2 * bytes > LEAST ? 2 * bytes : LEAST);
+    enum { LINE = 64 };
+    const char *const ahead = tile + ahead_of(bytes);
     for (size_t i = 0; i < bytes; i += LINE)
         __builtin_prefetch(ahead + i);
+}
+
+/** Asks for the pixels ahead of a tile's `bytes` of them: all at once, or the tile does as it goes.
+ * For pixels of some kilobytes the processor asks by itself. */
+static __attribute__((noinline)) void ask_for_pixels(nm_tile *tile, const char *pixels,
+                                                     size_t bytes) {
+    enum { AT_ONCE = 1024, MOST = 8192 };
+    tile->ahead = bytes > AT_ONCE && bytes <= MOST ? ahead_of(bytes) : 0;
+    if (bytes <= AT_ONCE)
+        ask_ahead(pixels, bytes);
 }
 
 /** Computes tiles begin..end of a panel's row `turned`, counted from plan->first_row. What they
@@ -737,7 +752,7 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
         tile.output = output + x * output_pixel;
         if (from_memory) {
             if (runs_through_rows(d) && !w->unstaged)
-                ask_ahead(in, mr * pixel_bytes);
+                ask_for_pixels(&tile, in, mr * pixel_bytes);
             ask_ahead(tile.output, mr * output_pixel);
         }
         run_tile(w, p, &tile, mr);

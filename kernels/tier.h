@@ -61,6 +61,7 @@ typedef struct nm_tile {
     /** Of each segment's steps: the first ones, in which pixel 0 takes no part, as it would see
      * padding, and the last, without the last pixel. Where there are such, there is no `rest`. */
     size_t left_steps, right_steps;
+    size_t ahead;              /**< 0, or for the tile to ask for pixels so many bytes ahead */
     bool small_activations;    /**< of four bits */
     const void *weights;       /**< [segment][step][nr][lanes][step elements] */
     const void *packed;        /**< of what nm_tier.tile_expanding makes them first */
@@ -202,6 +203,10 @@ typedef struct nm_tier {
     size_t packed_steps[NM_MAX_NR + 1];
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    /** Of 1x1 kernels, one segment at offset 0, whose pixels come from memory: as tile_int and
+     * tile_f32, and they ask for pixels nm_tile.ahead bytes ahead. */
+    nm_tile_fn *tile_asking[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    nm_tile_fn *tile_asking_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
     /** Parts a row's pixels, of `bytes` bytes each, into even and odd ones, `stride` bytes apart.
      */

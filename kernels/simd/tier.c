@@ -73,6 +73,8 @@ enum { EXPAND_BLOCK = VL * 4 };
     static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, false, MR, NR); }             \
     static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
     static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }                    \
+    static void tile_asking_##MR##x##NR(const nm_tile *t) { tile_asking(t, MR, NR); }              \
+    static void tile_asking_f32_##MR##x##NR(const nm_tile *t) { tile_asking_f32(t, MR, NR); }      \
     static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, MR, NR); }
 TILES(DEFINE)
 
@@ -93,6 +95,8 @@ WIDTHS(DEFINE_PACKED)
 #define ROW_INT(MR, NR) [NR][MR] = tile_int_##MR##x##NR,
 #define ROW_GROUPED(MR, NR) [NR][MR] = tile_grouped_##MR##x##NR,
 #define ROW_F32(MR, NR) [NR][MR] = tile_f32_##MR##x##NR,
+#define ROW_ASKING(MR, NR) [NR][MR] = tile_asking_##MR##x##NR,
+#define ROW_ASKING_F32(MR, NR) [NR][MR] = tile_asking_f32_##MR##x##NR,
 #define ROW_WINOGRAD(MR, NR) [NR][MR] = winograd_##MR##x##NR,
 
 const nm_tier NM_TIER = {
@@ -112,6 +116,8 @@ const nm_tier NM_TIER = {
     .tile_packed = {WIDTHS(ROW_PACKED)},
     .tile_grouped = {TILES(ROW_GROUPED)},
     .tile_f32 = {TILES(ROW_F32)},
+    .tile_asking = {TILES(ROW_ASKING)},
+    .tile_asking_f32 = {TILES(ROW_ASKING_F32)},
     .winograd = {TILES(ROW_WINOGRAD)},
     .winograd_part = winograd_part,
     .winograd_filter = winograd_filter,

@@ -148,8 +148,8 @@ INLINE void store_tile(const nm_tile *t, vi acc[][NM_MAX_NR], int mr, int nr) {
         STORE_TILE(i32, vi, t, acc, mr, nr);
 }
 
-INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
-    vi acc[NM_MAX_MR][NM_MAX_NR];
+/** Where a tile's sums start. */
+INLINE void start_int(const nm_tile *t, vi acc[][NM_MAX_NR], int mr, int nr) {
     UNROLL for (int n = 0; n < nr; ++n) {
         const vi bias = vi_load((const int32_t *)t->bias + n * VL);
         UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = bias;
@@ -160,6 +160,11 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
                 vi_add(acc[m][n], vi_set1(t->pixel_term[m]));
         }
     }
+}
+
+INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
+    vi acc[NM_MAX_MR][NM_MAX_NR];
+    start_int(t, acc, mr, nr);
     const wt_t *w = t->weights;
     const int8_t *nibbles = t->packed, **packed = expanding ? &nibbles : NULL;
     const nm_segments *in = &t->segments;
@@ -185,6 +190,38 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
                 w = accumulate_tile(acc, t, x, stride, t->right_steps, w, packed, mr - 1, nr);
         }
     }
+    store_tile(t, acc, mr, nr);
+}
+
+/** Bytes of activations in a step. */
+#define STEP_BYTES 4
+/** Steps of a tile of mr pixels, of 1x1 kernels that ask for pixels as they go, for which it asks
+ * at once; and for how many cache lines: as many as it reads. */
+#define ASKING_STEPS 4
+#define ASKING_LINES(mr) (((mr)*ASKING_STEPS * STEP_BYTES + 63) / 64)
+
+INLINE const char *ask_for_lines(const char *ahead, int lines) {
+    UNROLL for (int i = 0; i < lines; ++i) __builtin_prefetch(ahead + i * 64);
+    return ahead + lines * 64;
+}
+
+/** One segment of a 1x1 kernel whose pixels come from memory. It asks for those `t->ahead` bytes
+ * ahead at the pace at which it reads: all at once, they fill the buffers for cache lines, and the
+ * products wait for theirs. A function of its own, as one more loop in tile_int() makes gcc spill.
+ */
+INLINE void tile_asking(const nm_tile *t, int mr, int nr) {
+    vi acc[NM_MAX_MR][NM_MAX_NR];
+    start_int(t, acc, mr, nr);
+    const wt_t *w = t->weights;
+    const char *x = t->segments.input, *ahead = x + t->ahead;
+    size_t steps = t->segments.steps;
+    do {
+        const size_t now = steps < ASKING_STEPS ? steps : ASKING_STEPS;
+        ahead = ask_for_lines(ahead, ASKING_LINES(mr));
+        w = accumulate_tile(acc, t, x, t->segments.pixel_stride, now, w, NULL, mr, nr);
+        x += now * STEP_BYTES;
+        steps -= now;
+    } while (steps > 0);
     store_tile(t, acc, mr, nr);
 }
 
@@ -260,12 +297,27 @@ INLINE const float *accumulate_f32(vf acc[][NM_MAX_NR], const char *x, ptrdiff_t
     return w;
 }
 
-INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
-    vf acc[NM_MAX_MR][NM_MAX_NR];
+INLINE void start_floats(const nm_tile *t, vf acc[][NM_MAX_NR], int mr, int nr) {
     UNROLL for (int n = 0; n < nr; ++n) {
         const vf bias = vf_load((const float *)t->bias + n * VL);
         UNROLL for (int m = 0; m < mr; ++m) acc[m][n] = bias;
     }
+}
+
+INLINE void store_floats(const nm_tile *t, vf acc[][NM_MAX_NR], int mr, int nr) {
+    const vf min = vf_set1(t->epilogue->min_f32), max = vf_set1(t->epilogue->max_f32);
+    char *output = t->output;
+    UNROLL for (int m = 0; m < mr; ++m, output += t->output_stride) {
+        UNROLL for (int n = 0; n < nr; ++n) {
+            vf_store((float *)output + n * VL, vf_max(min, vf_min(max, acc[m][n])),
+                     n + 1 < nr ? VL : t->channels - (size_t)n * VL);
+        }
+    }
+}
+
+INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
+    vf acc[NM_MAX_MR][NM_MAX_NR];
+    start_floats(t, acc, mr, nr);
     const nm_segments *const in = &t->segments;
     const ptrdiff_t stride = in->pixel_stride;
     const float *w = t->weights;
@@ -287,14 +339,24 @@ INLINE void tile_f32(const nm_tile *t, int mr, int nr) {
                 w = accumulate_f32(acc, x, stride, t->right_steps, w, mr - 1, nr);
         }
     }
-    const vf min = vf_set1(t->epilogue->min_f32), max = vf_set1(t->epilogue->max_f32);
-    char *output = t->output;
-    UNROLL for (int m = 0; m < mr; ++m, output += t->output_stride) {
-        UNROLL for (int n = 0; n < nr; ++n) {
-            vf_store((float *)output + n * VL, vf_max(min, vf_min(max, acc[m][n])),
-                     n + 1 < nr ? VL : t->channels - (size_t)n * VL);
-        }
-    }
+    store_floats(t, acc, mr, nr);
+}
+
+/** As tile_asking(). */
+INLINE void tile_asking_f32(const nm_tile *t, int mr, int nr) {
+    vf acc[NM_MAX_MR][NM_MAX_NR];
+    start_floats(t, acc, mr, nr);
+    const float *w = t->weights;
+    const char *x = t->segments.input, *ahead = x + t->ahead;
+    size_t steps = t->segments.steps;
+    do {
+        const size_t now = steps < ASKING_STEPS ? steps : ASKING_STEPS;
+        ahead = ask_for_lines(ahead, ASKING_LINES(mr));
+        w = accumulate_f32(acc, x, t->segments.pixel_stride, now, w, mr, nr);
+        x += now * STEP_BYTES;
+        steps -= now;
+    } while (steps > 0);
+    store_floats(t, acc, mr, nr);
 }
 
 /** sum[m] = the staged activations of pixel m's window, for a weight zero point. */
