@@ -150,9 +150,11 @@ INLINE void load_columns_3x3(const nm_depthwise_run *r, const row_parts *parts,
                      out[0] + g * DW_VECTORS);
     }
 #if defined(DW_NIBBLES)
-    UNROLL for (int i = 0; i < (halves == 2 ? GROUPS_3 * DW_VECTORS : 0); ++i) {
-        out[1][i] = vx_high_nibbles(out[0][i]);
-        out[0][i] = vx_low_nibbles(out[0][i]);
+    if (halves == 2) {
+        UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
+            out[1][i] = vx_high_nibbles(out[0][i]);
+            out[0][i] = vx_low_nibbles(out[0][i]);
+        }
     }
 #endif
 }

@@ -125,7 +125,7 @@ const nm_tier NM_TIER = {
     .winograd_dot = WINOGRAD_DOT,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
-#if defined(DW_NIBBLES) && defined(NM_INT4_WEIGHTS)
+#if defined(DW_NIBBLES)
     .depthwise_nibbles = depthwise_nibbles,
 #endif
     .depthwise_vectors = DW_VECTORS,
