@@ -222,14 +222,13 @@ static bool has_offset(const nm_conv *conv, const void *weights, const int32_t *
 }
 
 /**
- * Whether nibbles can be read in place, by nm_tier.depthwise_nibbles: high nibbles are multiplied
- * where they stand, so that their sums are 16 times as large, and outputs are narrowed to 16 bits
- * without saturation.
+ * Whether the nibbles of a layer with an offset can be read in place, by nm_tier.depthwise_nibbles:
+ * high nibbles are multiplied where they stand, so that their sums are 16 times as large, and
+ * outputs are narrowed to 16 bits without saturation.
  */
 static bool has_nibbles(const nm_conv *conv, const void *weights, const int32_t *bias) {
     const nm_conv_desc *d = &conv->desc;
-    if (!is_packed(conv) || !conv->tier->depthwise_nibbles || d->in_channels % 2 ||
-        !has_offset(conv, weights, bias))
+    if (!is_packed(conv) || !conv->tier->depthwise_nibbles || d->in_channels % 2)
         return false;
     if (!is_3x3(d) || !((d->stride[0] == 1 && d->stride[1] == 1) || d->stride[1] == 2))
         return false;
@@ -274,7 +273,8 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const int32_t shift = d->input_type == NM_INT4 ? tier->act_bias_s4 : 0; /* staging adds it */
     const bool is_signed = d->input_type == NM_INT8 || (d->input_type == NM_INT4 && shift == 0);
     const size_t bytes = tier->depthwise_vectors * tier->lanes;
-    plan->nibbles = has_nibbles(conv, weights, bias);
+    const bool offset = has_offset(conv, weights, bias);
+    plan->nibbles = offset && has_nibbles(conv, weights, bias);
     plan->element = is_float(conv) ? sizeof(float) : 1;
     plan->flip = (is_signed ? 0x80 : 0) ^ tier->depthwise_sign;
     plan->pad = (uint8_t)(d->input_zero_point + shift) ^ plan->flip;
@@ -302,7 +302,6 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     plan->weights = nm_alloc(plan->blocks * plan->block_bytes);
     plan->bias = nm_alloc(slots * 4);
     const bool scaled = conv->epilogue.narrow;
-    const bool offset = has_offset(conv, weights, bias);
     plan->scale = scaled ? nm_alloc(slots * 4) : NULL;
     plan->offset = offset ? nm_alloc(slots * 4) : NULL;
     if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset))

@@ -669,28 +669,31 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
         tier->tile_int[p->nr][mr](tile);
 }
 
-/** How far ahead what comes from memory is asked for: two tiles. */
-static size_t ahead_of(size_t bytes) {
-    enum { LEAST = 2048 };
-    return 2 * bytes > LEAST ? 2 * bytes : LEAST;
-}
+/* Of what comes from memory, so many bytes at least are asked for ahead. Of pixels of some
+ * kilobytes the processor asks by itself. */
+enum { LEAST_AHEAD = 2048, MOST_ASKED = 8192 };
+
+/** How far ahead of a tile's `bytes`: two tiles. */
+static size_t ahead_of(size_t bytes) { return 2 * bytes > LEAST_AHEAD ? 2 * bytes : LEAST_AHEAD; }
 
 /** Asks for what lies ahead of a tile's `bytes`. Inlined, as gcc drops calls of functions that do
  * nothing else. */
 static inline __attribute__((always_inline)) void ask_ahead(const char *tile, size_t bytes) {
     enum { LINE = 64 };
+    if (bytes > MOST_ASKED)
+        return;
     const char *const ahead = tile + ahead_of(bytes);
     for (size_t i = 0; i < bytes; i += LINE)
         __builtin_prefetch(ahead + i);
 }
 
-/** Asks for the pixels ahead of a tile's `bytes` of them: all at once, or the tile does as it goes.
- * For pixels of some kilobytes the processor asks by itself. */
-static __attribute__((noinline)) void ask_for_pixels(nm_tile *tile, const char *pixels,
-                                                     size_t bytes) {
-    enum { AT_ONCE = 1024, MOST = 8192 };
-    tile->ahead = bytes > AT_ONCE && bytes <= MOST ? ahead_of(bytes) : 0;
-    if (bytes <= AT_ONCE)
+/** Asks for the pixels ahead of a tile's `bytes` of them, or has the tile do so as it goes. */
+static void ask_for_pixels(const worker *w, nm_tile *tile, const char *pixels, size_t bytes) {
+    enum { AT_ONCE = 1024 };
+    const bool can_ask = !w->conv->desc.group_size && !w->plan->gather;
+    const bool goes = can_ask && bytes > AT_ONCE && bytes <= MOST_ASKED;
+    tile->ahead = goes ? (uint32_t)ahead_of(bytes) : 0;
+    if (!goes)
         ask_ahead(pixels, bytes);
 }
 
@@ -752,7 +755,7 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
         tile.output = output + x * output_pixel;
         if (from_memory) {
             if (runs_through_rows(d) && !w->unstaged)
-                ask_for_pixels(&tile, in, mr * pixel_bytes);
+                ask_for_pixels(w, &tile, in, mr * pixel_bytes);
             ask_ahead(tile.output, mr * output_pixel);
         }
         run_tile(w, p, &tile, mr);

@@ -193,16 +193,29 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
     store_tile(t, acc, mr, nr);
 }
 
-/** Bytes of activations in a step. */
-#define STEP_BYTES 4
-/** Steps of a tile of mr pixels, of 1x1 kernels that ask for pixels as they go, for which it asks
- * at once; and for how many cache lines: as many as it reads. */
-#define ASKING_STEPS 4
-#define ASKING_LINES(mr) (((mr)*ASKING_STEPS * STEP_BYTES + 63) / 64)
+/** The way through the pixels of a tile of a 1x1 kernel, some steps at a time. */
+typedef struct pixel_walk {
+    const char *x;     /* the first pixel's next step */
+    const char *ahead; /* what is asked for next */
+    size_t left;       /* steps */
+} pixel_walk;
 
-INLINE const char *ask_for_lines(const char *ahead, int lines) {
-    UNROLL for (int i = 0; i < lines; ++i) __builtin_prefetch(ahead + i * 64);
-    return ahead + lines * 64;
+INLINE pixel_walk start_walk(const nm_tile *t) {
+    const char *const x = t->segments.input;
+    return (pixel_walk){.x = x, .ahead = x + t->ahead, .left = t->segments.steps};
+}
+
+/** Takes some steps of mr pixels, whose input is returned, and asks for as many cache lines. */
+INLINE const char *walk(pixel_walk *w, size_t *steps, int mr) {
+    enum { STEPS = 4, STEP_BYTES = 4, LINE = 64 };
+    const int lines = (mr * STEPS * STEP_BYTES + LINE - 1) / LINE;
+    const char *const x = w->x;
+    UNROLL for (int i = 0; i < lines; ++i) __builtin_prefetch(w->ahead + i * LINE);
+    *steps = w->left < STEPS ? w->left : STEPS;
+    w->x += STEPS * STEP_BYTES;
+    w->ahead += lines * LINE;
+    w->left -= *steps;
+    return x;
 }
 
 /** One segment of a 1x1 kernel whose pixels come from memory. It asks for those `t->ahead` bytes
@@ -213,15 +226,12 @@ INLINE void tile_asking(const nm_tile *t, int mr, int nr) {
     vi acc[NM_MAX_MR][NM_MAX_NR];
     start_int(t, acc, mr, nr);
     const wt_t *w = t->weights;
-    const char *x = t->segments.input, *ahead = x + t->ahead;
-    size_t steps = t->segments.steps;
+    pixel_walk pixels = start_walk(t);
     do {
-        const size_t now = steps < ASKING_STEPS ? steps : ASKING_STEPS;
-        ahead = ask_for_lines(ahead, ASKING_LINES(mr));
-        w = accumulate_tile(acc, t, x, t->segments.pixel_stride, now, w, NULL, mr, nr);
-        x += now * STEP_BYTES;
-        steps -= now;
-    } while (steps > 0);
+        size_t steps;
+        const char *const x = walk(&pixels, &steps, mr);
+        w = accumulate_tile(acc, t, x, t->segments.pixel_stride, steps, w, NULL, mr, nr);
+    } while (pixels.left > 0);
     store_tile(t, acc, mr, nr);
 }
 
@@ -347,15 +357,12 @@ INLINE void tile_asking_f32(const nm_tile *t, int mr, int nr) {
     vf acc[NM_MAX_MR][NM_MAX_NR];
     start_floats(t, acc, mr, nr);
     const float *w = t->weights;
-    const char *x = t->segments.input, *ahead = x + t->ahead;
-    size_t steps = t->segments.steps;
+    pixel_walk pixels = start_walk(t);
     do {
-        const size_t now = steps < ASKING_STEPS ? steps : ASKING_STEPS;
-        ahead = ask_for_lines(ahead, ASKING_LINES(mr));
-        w = accumulate_f32(acc, x, t->segments.pixel_stride, now, w, mr, nr);
-        x += now * STEP_BYTES;
-        steps -= now;
-    } while (steps > 0);
+        size_t steps;
+        const char *const x = walk(&pixels, &steps, mr);
+        w = accumulate_f32(acc, x, t->segments.pixel_stride, steps, w, mr, nr);
+    } while (pixels.left > 0);
     store_floats(t, acc, mr, nr);
 }
 

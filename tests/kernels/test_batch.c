@@ -20,6 +20,7 @@ static const layer layers[] = {
     {"3x3, two images a round", 4, 229, 5, 1, 1, 3},
     {"1x1, an odd batch of odd nibbles", 3, 229, 5, 2, 1, 1},
     {"1x1, an image a round", 2, 160, 26, 10, 1, 1},
+    {"1x1, pixels asked for as tiles go", 2, 120, 90, 10, 1, 1},
     {"depthwise", 3, 130, 32, 32, 32, 3},
 };
 
