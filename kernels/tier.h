@@ -242,6 +242,15 @@ typedef struct nm_tier {
     uint64_t (*peak_f32)(uint64_t iterations);
 } nm_tier;
 
+/** What a processor spends beside dot products, in those of the tier: factors and terms of the cost
+ * models that choose an algorithm (winograd.c). */
+typedef struct nm_processor {
+    float overhead; /**< of instructions that are no products, relative to Intel's servers */
+    float weight;   /**< of a byte of weights that comes from beyond the second-level cache */
+} nm_processor;
+
+const nm_processor *nm_this_processor(void);
+
 /** The tier's table for that precision; NULL for NM_ISA_SCALAR and for tiers that this build or CPU
  *  lacks. */
 const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision);

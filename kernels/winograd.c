@@ -80,22 +80,26 @@ static double direct_cost(const nm_conv *conv) {
     const size_t height = conv->info.out_height, width = conv->info.out_width;
     const size_t row_steps = nm_ceil_div(d->kernel_width * d->in_channels, conv->tier->step);
     double steps = (double)(d->kernel_height * row_steps);
-    if (nm_staged_zero(conv) == 0)
-        steps *= taps_inside(d->in_height, height, d->kernel_height, d->padding[0]) *
-                 taps_inside(d->in_width, width, d->kernel_width, d->padding[1]);
+    if (nm_staged_zero(conv) == 0) {
+        steps *= taps_inside(d->in_height, height, d->kernel_height, d->padding[0]);
+        if (d->padding[1] <= 1 && d->padding[3] <= 1) /* of a row's first and last pixel only */
+            steps *= taps_inside(d->in_width, width, d->kernel_width, d->padding[1]);
+    }
     return (double)(d->batch * height * width) *
-           (double)nm_ceil_div(d->out_channels, conv->tier->lanes) * (steps + PIXEL_OVERHEAD);
+           (double)nm_ceil_div(d->out_channels, conv->tier->lanes) *
+           (steps + PIXEL_OVERHEAD * (double)nm_this_processor()->overhead);
 }
 
-/** Winograd's, in those. What everything else costs was fitted to timings of 381 layers on four
- * tiers: a tile's outputs of a vector; a vector of the input transform, which serves all output
- * channels, and what comes with each position of it. Weights that outgrow the second-level cache
- * come from beyond it in every run. */
+/** Winograd's, in those. What everything else costs was fitted to timings (see cpu.c): a tile's
+ * outputs of a vector; a vector of the input transform, which serves all output channels, and what
+ * comes with each position of it. Weights that outgrow the second-level cache come from beyond it
+ * in every run. */
 static double winograd_cost(const nm_conv *conv) {
     enum { LANE_OVERHEAD = 6, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
-    enum { CACHE_BYTES = 2 * 1024 * 1024, BYTES_BY_THE_WAY = 8 };
+    enum { CACHE_BYTES = 2 * 1024 * 1024 };
     const nm_conv_desc *d = &conv->desc;
     const nm_tier *tier = conv->tier;
+    const nm_processor *processor = nm_this_processor();
     const size_t channels = d->in_channels;
     const double outputs = (double)nm_ceil_div(d->out_channels, tier->lanes);
     const double tiles = (double)(d->batch * nm_ceil_div(conv->info.out_height, TILE) *
@@ -105,10 +109,11 @@ static double winograd_cost(const nm_conv *conv) {
     const double vectors = (double)nm_ceil_div(channels * tier->act_size, tier->lanes * 4);
     const double products =
         positions * (double)nm_ceil_div(channels, tier->step) * tier->winograd_dot;
-    const double transform = positions * (TRANSFORM * vectors + POSITION_OVERHEAD);
-    const double overhead = LANE_OVERHEAD * (double)tier->lanes;
+    const double transform =
+        positions * (TRANSFORM * vectors + POSITION_OVERHEAD) * (double)processor->overhead;
+    const double overhead = LANE_OVERHEAD * (double)tier->lanes * (double)processor->overhead;
     const double weights = positions * (double)(channels * d->out_channels * tier->wt_size);
-    const double stream = weights > CACHE_BYTES ? weights / BYTES_BY_THE_WAY : 0;
+    const double stream = weights > CACHE_BYTES ? weights * (double)processor->weight : 0;
     return tiles * (outputs * (products + overhead) + transform) + stream;
 }
 

@@ -103,7 +103,6 @@ static __attribute__((noinline)) void store_lanes(const nm_epilogue *e, const in
 /** Stores n channels of each of the parts' pixels. */
 INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, const vi *acc,
                           char *const *out, int pixels, size_t n, bool plain) {
-    const nm_epilogue *e = r->epilogue;
     if (plain || r->scale) {
         vc bytes;
         if (plain || r->offset) {
@@ -114,7 +113,7 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
                 scale[i] = s->scale[i % DW_VECTORS];
                 offset[i] = s->offset[i % DW_VECTORS];
             }
-            bytes = requantize_from_zero(four, scale, offset, e);
+            bytes = requantize_from_zero(four, scale, offset, r->epilogue);
         } else {
             vi four[4];
             vf scale[4];
@@ -122,7 +121,7 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
                 four[i] = acc[i % DW_VECTORS];
                 scale[i] = vf_load(r->scale + i % DW_VECTORS * VL);
             }
-            bytes = requantize_narrow(four, scale, e);
+            bytes = requantize_narrow(four, scale, r->epilogue);
         }
 #if DW_VECTORS == 2
         vc_store_pair((uint8_t *)out[0], bytes, n);
@@ -135,59 +134,57 @@ INLINE void store_columns(const nm_depthwise_run *r, const depthwise_scale *s, c
     }
     int32_t lane[DW_VECTORS * VL];
     UNROLL for (int j = 0; j < DW_VECTORS; ++j) { vi_store(lane + j * VL, acc[j], VL); }
-    store_lanes(e, lane, r->channel, out, pixels, n);
+    store_lanes(r->epilogue, lane, r->channel, out, pixels, n);
 }
 
-/** Of bytes, or of their low and their high nibbles. */
-typedef vx depthwise_columns[2][GROUPS_3 * DW_VECTORS];
+/** Columns under 3x3 windows, interleaved. Those of nibbles are parted into low and high ones where
+ * they are multiplied. */
+typedef vx depthwise_column[GROUPS_3 * DW_VECTORS];
 
-INLINE void load_columns_3x3(const nm_depthwise_run *r, const row_parts *parts,
-                             const char *const *row, ptrdiff_t column, int outputs, int pixels,
-                             int halves, size_t n, bool plain, depthwise_columns out) {
-    (void)halves; /* where there are no nibbles */
-    UNROLL for (int g = 0; g < GROUPS_3; ++g) {
-        load_columns(r, parts, row, column, (size_t)g, (size_t)outputs + 2, pixels, n, plain,
-                     out[0] + g * DW_VECTORS);
-    }
+/** Pixels of a part that 3x3 kernels take together: each weight is loaded once for all, and the
+ * vectors of a column come one after another, so that the sums stay in registers; but one pixel at
+ * a time where two pixels' columns, eight sums and four vectors more do not fit the registers. */
+enum { DW_TOGETHER = 2, MAX_COLUMNS = (DW_TOGETHER - 1) * 2 + 3 };
+#define COLUMNS_UNDER(together, stride) (((together)-1) * (stride) + 3)
+#define TOGETHER(stride)                                                                           \
+    (COLUMNS_UNDER(DW_TOGETHER, stride) * GROUPS_3 * DW_VECTORS + 8 + 4 <= VECTOR_REGISTERS        \
+         ? DW_TOGETHER                                                                             \
+         : 1)
+
+/** What a kernel of rows of outputs knows when it is compiled. */
+typedef struct row_kind {
+    int stride, outputs; /* rows of outputs, which share their input rows */
+    int pixels;          /* parts of a row side by side in a vector */
+    int halves, vectors; /* 2 for nibbles; vectors of bytes that have channels */
+    bool plain;          /* see depthwise_pixels() */
+} row_kind;
+
+/** These kernels wait for loads. */
+INLINE vi vi_load_once(const int32_t *p) {
+    vi a = vi_load(p);
+    IN_REGISTER(a);
+    return a;
+}
+INLINE vf vf_load_once(const float *p) {
+    vf a = vf_load(p);
+    IN_REGISTER(a);
+    return a;
+}
+/** Weights for `together` pixels. */
+INLINE vw load_weights(const wt_t *p, int together) {
+    vw a = vw_load(p);
+    if (together > 1)
+        IN_REGISTER(a);
+    return a;
+}
+
 #if defined(DW_NIBBLES)
-    if (halves == 2) {
-        UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
-            out[1][i] = vx_high_nibbles(out[0][i]);
-            out[0][i] = vx_low_nibbles(out[0][i]);
-        }
-    }
-#endif
-}
-
-/** The bias, where sums start, for all rows of outputs. */
-INLINE vi load_start(const int32_t *bias, int halves) {
-#if defined(DW_NIBBLES)
-    if (halves == 2)
-        return vi_load_once(bias);
-#endif
-    (void)halves;
-    return vi_load(bias);
-}
-
-#if defined(DW_NIBBLES)
-/** Outputs of low and high nibbles' sums, in their place. */
-INLINE void round_halves(const nm_depthwise_run *r, vi acc[2][DW_VECTORS], int half, int outputs,
-                         int vectors) {
-    UNROLL for (int j = 0; j < vectors; ++j) {
-        const vf scale = vf_load_once(r->scale + (half * DW_VECTORS + j) * VL);
-        const vf offset = vf_load_once(r->offset + (half * DW_VECTORS + j) * VL);
-        UNROLL for (int o = 0; o < outputs; ++o) {
-            acc[o][j] = vi_round_f32(vf_fma(vf_from_bits(acc[o][j]), scale, offset));
-        }
-    }
-}
-
 /** Stores the channels of n bytes of nibbles of each of the parts' pixels. */
-INLINE void store_halves(const nm_depthwise_run *r, const vi *low, const vi *high, char *const *out,
-                         int pixels, int vectors, size_t n) {
+INLINE void store_halves(const nm_depthwise_run *r, const vc *packed, char *const *out, int pixels,
+                         int vectors, size_t n) {
     vc bytes[2], pixel[2];
     UNROLL for (int i = 0; i < vectors / 2; ++i) {
-        bytes[i] = finish_bytes(vc_pack_halves(low + 2 * i, high + 2 * i), r->epilogue);
+        bytes[i] = finish_bytes(packed[i], r->epilogue);
     }
     if (vectors == 2)
         pixel[0] = bytes[0];
@@ -208,67 +205,146 @@ INLINE void store_halves(const nm_depthwise_run *r, const vi *low, const vi *hig
 }
 #endif
 
-/** 3x3, one row of outputs or two that share their input rows: each column is interleaved once and
- *  serves all the windows that see it. */
-INLINE void row_3x3(const nm_depthwise_run *r, const row_parts *parts, const depthwise_scale *s,
-                    const char *const *row, char *output, int stride, int outputs, int pixels,
-                    int halves, int vectors, size_t n, bool plain) {
-    const int packed = stride == 1 ? 2 : 1; /* rows of outputs that have weights */
-    const int held =
-        stride == 1 ? 3 : 2; /* columns that serve the next pixel, too, and a new one */
-    depthwise_columns x[3], odd;
-    const char *input[4];
-    UNROLL for (int i = 0; i < outputs + 2; ++i) { input[i] = row[i]; }
-    ptrdiff_t column = r->first_column;
-    UNROLL for (int i = 0; i + 1 < held; ++i, column += stride) {
-        load_columns_3x3(r, parts, input, column, outputs, pixels, halves, n, plain, x[i]);
+/** Column `at` under the rows of outputs that begin at input row `row`. */
+INLINE void load_column_3x3(const nm_depthwise_run *r, const row_parts *parts,
+                            const char *const *row, ptrdiff_t at, row_kind kind, size_t n,
+                            depthwise_column out) {
+    UNROLL for (int g = 0; g < GROUPS_3; ++g) {
+        load_columns(r, parts, row, at, (size_t)g, (size_t)kind.outputs + 2, kind.pixels, n,
+                     kind.plain, out + g * DW_VECTORS);
     }
-    for (size_t p = 0; p < parts->length; ++p, column += stride, output += r->output_stride) {
-        load_columns_3x3(r, parts, input, column, outputs, pixels, halves, n, plain, x[held - 1]);
-        if (stride == 2)
-            load_columns_3x3(r, parts, input, column - 1, outputs, pixels, halves, n, plain, odd);
-        vi acc[2][2][DW_VECTORS];
-        UNROLL for (int h = 0; h < halves; ++h) {
-            UNROLL for (int j = 0; j < vectors; ++j) {
-                const int32_t *const bias = (const int32_t *)r->bias + (h * DW_VECTORS + j) * VL;
-                const vi start = load_start(bias, halves);
-                UNROLL for (int o = 0; o < outputs; ++o) { acc[h][o][j] = start; }
+}
+
+/** The sums of `together` pixels' windows in vector j of a block: [pixel][half][row of outputs]. */
+typedef vi window_sums_3x3[DW_TOGETHER][2][2];
+
+INLINE void sum_3x3(const nm_depthwise_run *r, depthwise_column *column, int j, int together,
+                    row_kind kind, window_sums_3x3 acc) {
+    const int packed = kind.stride == 1 ? 2 : 1; /* rows of outputs that have weights */
+    const int columns = COLUMNS_UNDER(together, kind.stride);
+    vx x[MAX_COLUMNS][2][GROUPS_3];
+    UNROLL for (int c = 0; c < columns; ++c) {
+        UNROLL for (int g = 0; g < GROUPS_3; ++g) {
+            x[c][0][g] = column[c][g * DW_VECTORS + j];
+#if defined(DW_NIBBLES)
+            if (kind.halves == 2) {
+                x[c][1][g] = vx_high_nibbles(x[c][0][g]);
+                x[c][0][g] = vx_low_nibbles(x[c][0][g]);
             }
-            UNROLL for (int k = 0; k < 3; ++k) {
-                UNROLL for (int i = 0; i < GROUPS_3 * DW_VECTORS; ++i) {
-                    if (i % DW_VECTORS >= vectors)
-                        continue;
-                    const vx window = k % stride ? odd[h][i] : x[k / stride][h][i];
-                    UNROLL for (int o = 0; o < outputs; ++o) {
-                        const int at = ((h * packed + o) * 3 + k) * GROUPS_3 * DW_VECTORS + i;
-                        vi *const sum = &acc[h][o][i % DW_VECTORS];
-                        *sum = vi_dot(*sum, window,
-                                      vw_load((const wt_t *)r->weights + at * VL * DOT_STEP));
+#endif
+        }
+    }
+    UNROLL for (int h = 0; h < kind.halves; ++h) {
+        const int32_t *const bias = (const int32_t *)r->bias + (h * DW_VECTORS + j) * VL;
+        const vi start = vi_load_once(bias);
+        UNROLL for (int p = 0; p < together; ++p) {
+            UNROLL for (int o = 0; o < kind.outputs; ++o) { acc[p][h][o] = start; }
+        }
+        UNROLL for (int k = 0; k < 3; ++k) {
+            UNROLL for (int g = 0; g < GROUPS_3; ++g) {
+                UNROLL for (int o = 0; o < kind.outputs; ++o) {
+                    const int tap = (h * packed + o) * 3 + k;
+                    const int at = (tap * GROUPS_3 + g) * DW_VECTORS + j;
+                    const vw weight =
+                        load_weights((const wt_t *)r->weights + at * VL * DOT_STEP, together);
+                    UNROLL for (int p = 0; p < together; ++p) {
+                        acc[p][h][o] = vi_dot(acc[p][h][o], x[p * kind.stride + k][h][g], weight);
                     }
                 }
             }
-#if defined(DW_NIBBLES)
-            if (halves == 2)
-                round_halves(r, acc[h], h, outputs, vectors);
-#endif
         }
-        UNROLL for (int o = 0; o < outputs; ++o) {
-            char *out[DW_PIXELS];
-            part_outputs(r, parts, output + o * r->output_row, pixels, out);
-            if (halves == 1)
-                store_columns(r, s, acc[0][o], out, pixels, n, plain);
+    }
+}
+
 #if defined(DW_NIBBLES)
-            else
-                store_halves(r, acc[0][o], acc[1][o], out, pixels, vectors, n);
-#endif
-        }
-        UNROLL for (int i = 0; i + 1 < held; ++i) {
-            UNROLL for (int h = 0; h < halves; ++h) {
-                UNROLL for (int j = 0; j < GROUPS_3 * DW_VECTORS; ++j) {
-                    x[i][h][j] = x[i + 1][h][j];
-                }
+/** Outputs of low and high nibbles' sums in vector j, in the places of the sums. */
+INLINE void round_halves(const nm_depthwise_run *r, int j, int together, int outputs,
+                         window_sums_3x3 acc) {
+    UNROLL for (int h = 0; h < 2; ++h) {
+        const vf scale = vf_load_once(r->scale + (h * DW_VECTORS + j) * VL);
+        const vf offset = vf_load_once(r->offset + (h * DW_VECTORS + j) * VL);
+        UNROLL for (int p = 0; p < together; ++p) {
+            UNROLL for (int o = 0; o < outputs; ++o) {
+                acc[p][h][o] = vi_round_f32(vf_fma(vf_from_bits(acc[p][h][o]), scale, offset));
             }
         }
+    }
+}
+#endif
+
+/** `together` pixels of each part of one row of outputs, or two that share their input rows. */
+INLINE void pixels_3x3(const nm_depthwise_run *r, const row_parts *parts, const depthwise_scale *s,
+                       depthwise_column *column, char *output, int together, row_kind kind,
+                       size_t n) {
+    vi sum[DW_TOGETHER][2][DW_VECTORS]; /* bytes */
+#if defined(DW_NIBBLES)
+    vi words[DW_TOGETHER][2][2]; /* nibbles: two vectors' outputs */
+    vc packed[DW_TOGETHER][2][2];
+#endif
+    UNROLL for (int j = 0; j < kind.vectors; ++j) {
+        window_sums_3x3 acc;
+        sum_3x3(r, column, j, together, kind, acc);
+#if defined(DW_NIBBLES)
+        if (kind.halves == 2)
+            round_halves(r, j, together, kind.outputs, acc);
+#endif
+        UNROLL for (int p = 0; p < together; ++p) {
+            UNROLL for (int o = 0; o < kind.outputs; ++o) {
+                if (kind.halves == 1)
+                    sum[p][o][j] = acc[p][0][o];
+#if defined(DW_NIBBLES)
+                else
+                    words[p][o][j % 2] = vi_join_halves(acc[p][0][o], acc[p][1][o]);
+                if (kind.halves == 2 && j % 2 == 1)
+                    packed[p][o][j / 2] = vc_pack_words(words[p][o][0], words[p][o][1]);
+#endif
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < together; ++p) {
+        UNROLL for (int o = 0; o < kind.outputs; ++o) {
+            char *out[DW_PIXELS];
+            part_outputs(r, parts, output + o * r->output_row + p * r->output_stride, kind.pixels,
+                         out);
+            if (kind.halves == 1)
+                store_columns(r, s, sum[p][o], out, kind.pixels, n, kind.plain);
+#if defined(DW_NIBBLES)
+            else
+                store_halves(r, packed[p][o], out, kind.pixels, kind.vectors, n);
+#endif
+        }
+    }
+}
+
+/** 3x3, one row of outputs or two that share their input rows: each column is interleaved once and
+ *  serves all the windows that see it. */
+INLINE void row_3x3(const nm_depthwise_run *r, const row_parts *parts, const depthwise_scale *s,
+                    const char *const *row, char *output, row_kind kind, size_t n) {
+    const int held = 3 - kind.stride; /* columns that the next pixels see, too */
+    const int together = TOGETHER(kind.stride), fresh = together * kind.stride;
+    depthwise_column column[MAX_COLUMNS];
+    ptrdiff_t at = r->first_column;
+    UNROLL for (int i = 0; i < held; ++i, ++at) {
+        load_column_3x3(r, parts, row, at, kind, n, column[i]);
+    }
+    size_t left = parts->length;
+    for (; left >= (size_t)together; left -= (size_t)together) {
+        UNROLL for (int i = held; i < held + fresh; ++i, ++at) {
+            load_column_3x3(r, parts, row, at, kind, n, column[i]);
+        }
+        pixels_3x3(r, parts, s, column, output, together, kind, n);
+        output += together * r->output_stride;
+        UNROLL for (int i = 0; i < held; ++i) {
+            UNROLL for (int j = 0; j < GROUPS_3 * DW_VECTORS; ++j) {
+                column[i][j] = column[fresh + i][j];
+            }
+        }
+    }
+    if (together > 1 && left > 0) {
+        UNROLL for (int i = held; i < 3; ++i, ++at) {
+            load_column_3x3(r, parts, row, at, kind, n, column[i]);
+        }
+        pixels_3x3(r, parts, s, column, output, 1, kind, n);
     }
 }
 
@@ -306,15 +382,23 @@ INLINE void depthwise_block(const nm_depthwise_run *r, int pixels, int halves, i
     const char *const *row = r->row;
     char *output = r->output;
     const bool is_3x3 = r->rows == r->outputs + 2 && r->kernel_width == 3 && r->dilation == 1;
+    row_kind kind = {.stride = 1,
+                     .outputs = 2,
+                     .pixels = pixels,
+                     .halves = halves,
+                     .vectors = vectors,
+                     .plain = plain};
     size_t i = 0;
     if (is_3x3 && r->outputs == 2) {
         for (; i + 2 <= r->output_rows; i += 2, row += 2 * r->row_step, output += 2 * r->output_row)
-            row_3x3(r, &parts, &s, row, output, 1, 2, pixels, halves, vectors, n, plain);
+            row_3x3(r, &parts, &s, row, output, kind, n);
+        kind.outputs = 1;
         if (i < r->output_rows)
-            row_3x3(r, &parts, &s, row, output, 1, 1, pixels, halves, vectors, n, plain);
+            row_3x3(r, &parts, &s, row, output, kind, n);
     } else if (is_3x3 && r->stride == 2) {
+        kind.stride = 2, kind.outputs = 1;
         for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
-            row_3x3(r, &parts, &s, row, output, 2, 1, pixels, halves, vectors, n, plain);
+            row_3x3(r, &parts, &s, row, output, kind, n);
     } else if (halves == 1) {
         for (; i < r->output_rows; ++i, row += r->row_step, output += r->output_row)
             row_any(r, &parts, &s, row, output, pixels, n);

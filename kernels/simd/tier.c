@@ -31,6 +31,14 @@
 /* Hides from the compiler what a pointer's value is, so that it reads again what lies there. */
 #define READ_AGAIN(pointer) __asm__("" : "+r"(pointer))
 
+/* Has a loaded vector stay in its register: the compiler would make what several instructions share
+ * an operand in memory of each. */
+#if defined(__x86_64__)
+#define IN_REGISTER(vector) __asm__("" : "+v"(vector))
+#else
+#define IN_REGISTER(vector) __asm__("" : "+w"(vector))
+#endif
+
 #include NM_VEC
 
 /* Packed int4 weights: the low nibbles of so many bytes come before the high ones. */

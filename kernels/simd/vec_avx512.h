@@ -187,18 +187,6 @@ INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
 INLINE vb vb_xor(vb a, vb b) { return simde_mm512_xor_si512(a, b); }
 /* Nibbles where they stand: the high ones are 16 times their values. */
 #define DW_NIBBLES
-/* Loads once what several instructions share: gcc would make it an operand in memory of each, and
- * these kernels wait for loads. */
-INLINE vi vi_load_once(const int32_t *p) {
-    vi a = vi_load(p);
-    __asm__("" : "+v"(a));
-    return a;
-}
-INLINE vf vf_load_once(const float *p) {
-    vf a = vf_load(p);
-    __asm__("" : "+v"(a));
-    return a;
-}
 INLINE vx vx_low_nibbles(vx a) { return simde_mm512_and_si512(a, simde_mm512_set1_epi8(0x0F)); }
 INLINE vx vx_high_nibbles(vx a) {
     return simde_mm512_and_si512(a, simde_mm512_set1_epi8((int8_t)0xF0));
@@ -242,17 +230,14 @@ INLINE vc vc_pack(const vi *a, int16_t zero_point) {
     const vi high = simde_mm512_adds_epi16(simde_mm512_packs_epi32(a[2], a[3]), zero);
     return simde_mm512_packus_epi16(low, high);
 }
-/* Lanes within int16, of two vectors of low and of high nibbles, to unsigned bytes: within 128-bit
- * lanes, the first vectors' four of each in turn, then the second's. */
-INLINE vc vc_pack_halves(const vi *low, const vi *high) {
+/* Lanes within int16, of low and of high nibbles, to pairs of words. */
+INLINE vi vi_join_halves(vi low, vi high) {
     /* not SIMDe's, as in vc_in_order() */
     const vi to_high_words = _mm512_set4_epi32(0x0D0C0D0C, 0x09080908, 0x05040504, 0x01000100);
-    vi words[2];
-    UNROLL for (int i = 0; i < 2; ++i) {
-        words[i] = _mm512_mask_shuffle_epi8(low[i], 0xCCCCCCCCCCCCCCCC, high[i], to_high_words);
-    }
-    return simde_mm512_packus_epi16(words[0], words[1]);
+    return _mm512_mask_shuffle_epi8(low, 0xCCCCCCCCCCCCCCCC, high, to_high_words);
 }
+/* Words to unsigned bytes: within 128-bit lanes, the first vector's eight, then the second's. */
+INLINE vc vc_pack_words(vi a, vi b) { return simde_mm512_packus_epi16(a, b); }
 /* The 128-bit lanes of a and b in turn. */
 INLINE void vc_alternate(vc a, vc b, vc *out) {
     out[0] = _mm512_permutex2var_epi64(a, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b);

@@ -165,21 +165,24 @@ static size_t add_woven(conv_spec *specs) {
 }
 
 /** Depthwise as in networks, without a weight zero point and with ReLU's output zero point: whole
- *  blocks of channels and what may be left of them, parts of rows that overlap, odd rows. */
+ *  blocks of channels and what may be left of them, parts of rows that overlap, odd rows, odd and
+ *  even numbers of pixels. */
 static size_t add_depthwise(conv_spec *specs) {
     static const size_t channels[] = {1, 2, 16, 18, 32, 34, 64, 66, 96, 128, 130, 144, 226};
     static const size_t widths[] = {1, 2, 3, 5, 7, 8, 13};
     size_t n = 0;
-    for (size_t i = 0; i < COUNT(channels); i++)
+    for (size_t i = 0; i < 2 * COUNT(channels); i++)
         for (size_t stride = 1; stride <= 2; stride++) {
+            const size_t width = widths[n % COUNT(widths)], c = channels[i % COUNT(channels)];
             conv_spec *s = &specs[n];
-            *s = plain(3 + n % 3, widths[n % COUNT(widths)], channels[i], channels[i], 3);
+            *s = plain(3 + n % 3, width, c, c, 3);
             n++;
-            s->groups = channels[i];
+            s->groups = c;
             s->stride[0] = s->stride[1] = stride;
             s->weight_zero = ZERO_NONE;
             s->output_zero = ZERO_MIN;
-            snprintf(s->name, sizeof s->name, "depthwise_relu_%zu_stride%zu", channels[i], stride);
+            snprintf(s->name, sizeof s->name, "depthwise_relu_%zu_width%zu_stride%zu", c, width,
+                     stride);
         }
     return n;
 }
