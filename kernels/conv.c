@@ -34,7 +34,7 @@ static const char *dtype_name(nm_dtype type) {
 
 /* ---- Helpers shared by the families --------------------------------------------------------- */
 
-void *nm_alloc(size_t bytes) {
+void *nm_alloc_unset(size_t bytes) {
     /* Large weights go to huge pages where the system has them: fewer faults while packing, fewer
      * TLB misses while streaming. */
     const size_t huge = 2 << 20, alignment = bytes >= huge / 2 ? huge : 64;
@@ -46,9 +46,12 @@ void *nm_alloc(size_t bytes) {
     if (p && alignment == huge)
         (void)madvise(p, rounded, MADV_HUGEPAGE); /* advice: nothing is lost where it fails */
 #endif
-    if (p)
-        memset(p, 0, bytes);
     return p;
+}
+
+void *nm_alloc(size_t bytes) {
+    void *const p = nm_alloc_unset(bytes);
+    return p ? memset(p, 0, bytes) : NULL;
 }
 
 size_t nm_tensor_bytes(nm_dtype type, size_t n) {
@@ -70,6 +73,19 @@ void nm_compress_int4(const void *values, size_t count, size_t block, void *pack
     for (size_t i = 0; i < count; i += 2 * block, from += 2 * block, to += block)
         for (size_t j = 0; j < block; ++j)
             to[j] = (uint8_t)((from[j] & 15) | from[block + j] << 4);
+}
+
+void nm_spread_rows(const char *rows, size_t row_bytes, size_t count, size_t bytes, size_t chunk,
+                    size_t width, char *out) {
+    for (size_t done = 0; done < bytes; done += chunk, rows += chunk, out += width) {
+        const size_t rest = bytes - done;
+        if (chunk == 4 && rest >= 4) /* the usual case, a single move */
+            for (size_t i = 0; i < count; ++i)
+                memcpy(out + i * 4, rows + i * row_bytes, 4);
+        else
+            for (size_t i = 0; i < count; ++i)
+                memcpy(out + i * chunk, rows + i * row_bytes, rest < chunk ? rest : chunk);
+    }
 }
 
 int32_t nm_sum(const int8_t *weights, size_t count) {

@@ -47,6 +47,9 @@ static inline size_t nm_round_up(size_t a, size_t b) { return nm_ceil_div(a, b) 
 /** Zeroed, 64-byte aligned; free() it. NULL when out of memory. */
 void *nm_alloc(size_t bytes);
 
+/** As nm_alloc(), for what is written as a whole: of any values. */
+void *nm_alloc_unset(size_t bytes);
+
 /** A workspace is cut into pieces on cache-line boundaries. */
 static inline size_t nm_piece(size_t bytes) { return nm_round_up(bytes, 64); }
 
@@ -76,6 +79,11 @@ uint64_t nm_largest_sum(const nm_conv *conv);
 
 /** The greatest magnitude of a bias; `bias` may be NULL. */
 uint64_t nm_largest_bias(const nm_conv *conv, const int32_t *bias);
+
+/** Spreads `bytes` bytes of each of `count` rows, which are `row_bytes` apart, over lanes: the t-th
+ *  `chunk` of row i goes to out + t * width + i * chunk. */
+void nm_spread_rows(const char *rows, size_t row_bytes, size_t count, size_t bytes, size_t chunk,
+                    size_t width, char *out);
 
 /** The sum of `count` weights. */
 int32_t nm_sum(const int8_t *weights, size_t count);

@@ -340,18 +340,10 @@ static void spread_panel(const nm_conv *conv, const direct_plan *plan, const pan
     const size_t step = plan->is_int ? conv->tier->step : 1, chunk = step * element;
     const size_t row_bytes = conv->reduction * element, width = p->nr * conv->tier->lanes * chunk;
     for (size_t s = 0, begin = 0; s < segment_count(plan); ++s) {
-        const size_t count = segment_weights(conv, plan, s, begin), bytes = count * element;
-        for (size_t t = 0; t < segment_at(plan, s)->steps; ++t, out += width) {
-            const char *from = rows + begin * element + t * chunk;
-            const size_t rest = t * chunk < bytes ? bytes - t * chunk : 0;
-            if (chunk == 4 && rest >= 4) /* the usual case, a single move */
-                for (size_t lane = 0; lane < p->channels; ++lane)
-                    memcpy(out + lane * 4, from + lane * row_bytes, 4);
-            else
-                for (size_t lane = 0; lane < p->channels; ++lane)
-                    memcpy(out + lane * chunk, from + lane * row_bytes,
-                           rest < chunk ? rest : chunk);
-        }
+        const size_t count = segment_weights(conv, plan, s, begin);
+        nm_spread_rows(rows + begin * element, row_bytes, p->channels, count * element, chunk,
+                       width, out);
+        out += segment_at(plan, s)->steps * width;
         begin += count;
     }
 }

@@ -93,12 +93,14 @@ typedef struct nm_winograd_strip {
     ptrdiff_t tile_bytes; /**< also from tile to tile of what is transformed */
 } nm_winograd_strip;
 
-/** The weight transform of one filter at one position. */
-typedef struct nm_winograd_filter {
-    const int8_t *row, *column; /**< [height], [width]: nm_winograd_position.filter */
-    size_t height, width, channels;
-    const int8_t *weights; /**< [height][width][channels] */
-} nm_winograd_filter;
+/** Filters of a panel, for the weight transform. */
+typedef struct nm_winograd_filters {
+    bool five_rows, five_columns; /**< as in nm_winograd_strip */
+    /** [height][width][count], and NM_ACTIVATION_SLACK bytes after them. */
+    const int8_t *taps;
+    size_t
+        count; /**< step * nr * lanes * step elements, in the order of nm_winograd_tile.weights */
+} nm_winograd_filters;
 
 /**
  * Up to mr Winograd tiles of 2x2 outputs x nr vectors of output channels. The positions of the
@@ -213,9 +215,8 @@ typedef struct nm_tier {
      */
     void (*winograd_part)(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
                           void *odd);
-    /** out[c] = the sum of row[kh] * column[kw] * weights[kh][kw][c], as the microkernels read
-     * weights; returns the sum of all. */
-    int32_t (*winograd_filter)(const nm_winograd_filter *filter, void *out);
+    /** What each position multiplies, in order of execution: [position][count]. */
+    void (*winograd_filters)(const nm_winograd_filters *filters, void *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
     float winograd_dot; /**< what one of their dot products costs in those of tile_int */

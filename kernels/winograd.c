@@ -154,81 +154,83 @@ static int output_sign(const nm_winograd_axis *axis, size_t position, size_t out
 
 /** What packing needs beside the plan. */
 typedef struct packer {
-    const int8_t *values; /* the weights, a byte each */
-    char *rows;           /* [lane][steps * step] filters of a panel at one position */
+    /** What an axis' outputs take of each tap if every transformed activation along it is 1. */
+    int32_t row_ones[TILE][NM_WINOGRAD_MAX_TAPS], column_ones[TILE][NM_WINOGRAD_MAX_TAPS];
+    int8_t *unpacked; /* a panel's weights, a byte each, if they are not the caller's */
+    int8_t *taps;     /* spread, for nm_tier.winograd_filters */
 } packer;
 
-/** Packs a panel's filters at one position, and takes what the transforms' bias adds there off the
- *  outputs' starts. */
-static void pack_position(const nm_conv *conv, winograd_plan *plan, const panel *p, size_t row,
-                          size_t column, const packer *k) {
-    const nm_tier *tier = conv->tier;
-    const size_t step = tier->step * tier->wt_size, row_bytes = plan->steps * step;
-    const size_t at = nm_winograd_order(plan->rows, plan->columns, row, column);
-    for (size_t lane = 0; lane < p->channels; ++lane) {
-        char *const filter = k->rows + lane * row_bytes;
-        const nm_winograd_filter f = {
-            .row = plan->rows->position[row].filter,
-            .column = plan->columns->position[column].filter,
-            .height = conv->desc.kernel_height,
-            .width = conv->desc.kernel_width,
-            .channels = conv->group_in,
-            .weights = k->values + (p->channel + lane) * conv->reduction,
-        };
-        const int32_t total = tier->winograd_filter(&f, filter);
-        for (size_t i = 0; i < 4; ++i)
-            plan->start[p->start + i * p->nr * tier->lanes + lane] -=
-                tier->winograd_bias * total * output_sign(plan->rows, row, i / 2) *
-                output_sign(plan->columns, column, i % 2);
-    }
-    char *out = plan->weights + p->weights + at * plan->steps * p->nr * tier->lanes * step;
-    for (size_t s = 0; s < plan->steps; ++s, out += p->nr * tier->lanes * step) {
-        const char *from = k->rows + s * step;
-        for (size_t lane = 0; lane < p->channels; ++lane, from += row_bytes) {
-            if (step == 4)
-                memcpy(out + lane * 4, from, 4); /* the usual case, a single move */
-            else
-                memcpy(out + lane * step, from, step);
-        }
+static void sum_ones(const nm_winograd_axis *axis, int32_t ones[TILE][NM_WINOGRAD_MAX_TAPS]) {
+    for (size_t output = 0; output < TILE; ++output)
+        for (size_t k = 0; k < nm_winograd_taps(axis); ++k)
+            for (size_t p = 0; p < axis->positions; ++p)
+                ones[output][k] += output_sign(axis, p, output) * axis->position[p].filter[k];
+}
+
+/** Where the outputs of a panel's channel `lane` start: at four times the bias, less what stands
+ * for the zero point and what the transforms' bias adds. */
+static void start_lane(const nm_conv *conv, winograd_plan *plan, const panel *p, const packer *k,
+                       size_t lane, const int8_t *filter, int32_t bias) {
+    const size_t width = conv->desc.kernel_width, taps = conv->desc.kernel_height * width;
+    int32_t sum[NM_WINOGRAD_MAX_TAPS * NM_WINOGRAD_MAX_TAPS], total = 0;
+    for (size_t t = 0; t < taps; ++t)
+        total += sum[t] = nm_sum(filter + t * conv->group_in, conv->group_in);
+    const int32_t start =
+        4 * (bias - nm_staged_zero(conv) * total) + (plan->epilogue.offset ? NM_TWO_23_BITS : 0);
+    for (size_t i = 0; i < TILE * TILE; ++i) {
+        int32_t ones = 0;
+        for (size_t t = 0; t < taps; ++t)
+            ones += k->row_ones[i / TILE][t / width] * k->column_ones[i % TILE][t % width] * sum[t];
+        plan->start[p->start + i * p->nr * conv->tier->lanes + lane] =
+            start - conv->tier->winograd_bias * ones;
     }
 }
 
-/** Starts: four times the bias less what stands for the zero point. */
-static void start_panel(const nm_conv *conv, winograd_plan *plan, const panel *p, const packer *k,
-                        const int32_t *bias) {
-    for (size_t lane = 0; lane < p->channels; ++lane) {
-        const int8_t *filter = k->values + (p->channel + lane) * conv->reduction;
-        const int32_t sum = nm_sum(filter, conv->reduction);
-        const int32_t start =
-            4 * ((bias ? bias[p->channel + lane] : 0) - nm_staged_zero(conv) * sum) +
-            (plan->epilogue.offset ? NM_TWO_23_BITS : 0);
-        for (size_t i = 0; i < 4; ++i)
-            plan->start[p->start + i * p->nr * conv->tier->lanes + lane] = start;
-    }
+/** Transforms a panel's filters. */
+static void pack_panel(const nm_conv *conv, winograd_plan *plan, const panel *p, const packer *k,
+                       const void *weights, const int32_t *bias) {
+    const nm_tier *tier = conv->tier;
+    const size_t first = p->channel * conv->reduction; /* even: whole bytes of nibbles */
+    const int8_t *values = k->unpacked;
+    if (k->unpacked)
+        nm_unpack_int4((const uint8_t *)weights + first / 2, p->channels * conv->reduction, NM_INT4,
+                       k->unpacked);
+    else
+        values = (const int8_t *)weights + first;
+    for (size_t lane = 0; lane < p->channels; ++lane)
+        start_lane(conv, plan, p, k, lane, values + lane * conv->reduction,
+                   bias ? bias[p->channel + lane] : 0);
+    const size_t width = p->nr * tier->lanes * tier->step, count = plan->steps * width;
+    const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
+    memset(k->taps, 0, taps * count);
+    for (size_t t = 0; t < taps; ++t)
+        nm_spread_rows((const char *)values + t * conv->group_in, conv->reduction, p->channels,
+                       conv->group_in, tier->step, width, (char *)k->taps + t * count);
+    const nm_winograd_filters filters = {.five_rows = conv->desc.kernel_height == 5,
+                                         .five_columns = conv->desc.kernel_width == 5,
+                                         .taps = k->taps,
+                                         .count = count};
+    tier->winograd_filters(&filters, plan->weights + p->weights);
 }
 
 static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                       const int32_t *bias) {
-    const nm_tier *tier = conv->tier;
-    const size_t count = conv->desc.out_channels * conv->reduction;
-    int8_t *const unpacked = nm_is_int4(conv) ? nm_alloc(count) : NULL;
-    const packer k = {
-        .values = unpacked ? unpacked : weights,
-        .rows = nm_alloc(NM_MAX_NR * tier->lanes * plan->steps * tier->step * tier->wt_size),
+    const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
+    const size_t channels = nm_widest_tile(conv->tier) * conv->tier->lanes; /* of a panel */
+    packer k = {
+        .unpacked = nm_is_int4(conv) ? nm_alloc_unset(channels * conv->reduction) : NULL,
+        .taps =
+            nm_alloc_unset(taps * plan->steps * channels * conv->tier->step + NM_ACTIVATION_SLACK),
     };
-    const bool ok = (unpacked || !nm_is_int4(conv)) && k.rows;
+    const bool ok = (k.unpacked || !nm_is_int4(conv)) && k.taps;
     if (ok) {
-        if (unpacked)
-            nm_unpack_int4(weights, count, NM_INT4, unpacked);
-        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
-            start_panel(conv, plan, p, &k, bias);
-            for (size_t row = 0; row < plan->rows->positions; ++row)
-                for (size_t column = 0; column < plan->columns->positions; ++column)
-                    pack_position(conv, plan, p, row, column, &k);
-        }
+        sum_ones(plan->rows, k.row_ones);
+        sum_ones(plan->columns, k.column_ones);
+        for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p)
+            pack_panel(conv, plan, p, &k, weights, bias);
     }
-    free(unpacked);
-    free(k.rows);
+    free(k.unpacked);
+    free(k.taps);
     return ok ? NM_OK : NM_OUT_OF_MEMORY;
 }
 
@@ -257,7 +259,7 @@ static bool plan_panels(nm_conv *conv, winograd_plan *plan) {
             plan->block = tier->mr[p->nr];
     }
     plan->weight_bytes = weights;
-    plan->weights = nm_alloc(weights);
+    plan->weights = nm_alloc_unset(weights);
     plan->start = nm_alloc(start * sizeof *plan->start);
     conv->info.weight_bytes += weights + start * sizeof *plan->start;
     return plan->weights && plan->start;

@@ -68,6 +68,10 @@ static inline size_t nm_winograd_patch(const nm_winograd_axis *axis) {
     return axis->positions == 4 ? 4 : 6;
 }
 
+static inline size_t nm_winograd_taps(const nm_winograd_axis *axis) {
+    return axis->positions == 4 ? 3 : 5;
+}
+
 /** Place of position (p, q) in the order of execution, which is phase by phase of rows, in them
  * phase by phase of columns: counted from the beginning of p's phase of rows. */
 static inline size_t nm_winograd_place(const nm_winograd_axis *rows,

@@ -112,35 +112,63 @@ static __attribute__((noinline)) void winograd_rows(const nm_winograd_tile *t, s
     }
 }
 
-enum { FILTER_CHANNELS = 64 };
-
-/** n <= FILTER_CHANNELS channels from c on; vectorized by the compiler. */
-INLINE int32_t filter_channels(const nm_winograd_filter *f, size_t c, size_t n, wt_t *out) {
-    int16_t sum[FILTER_CHANNELS] = {0};
-    const int8_t *w = f->weights + c;
-    for (size_t kh = 0; kh < f->height; ++kh)
-        for (size_t kw = 0; kw < f->width; ++kw, w += f->channels) {
-            const int16_t factor = (int16_t)(f->row[kh] * f->column[kw]);
-            if (factor)
-                for (size_t i = 0; i < n; ++i)
-                    sum[i] = (int16_t)(sum[i] + factor * w[i]);
-        }
-    int32_t total = 0;
-    for (size_t i = 0; i < n; ++i) {
-        out[c + i] = (wt_t)sum[i];
-        total += sum[i];
-    }
-    return total;
+/** Weights as the microkernels' elements. */
+INLINE va load_taps(const int8_t *taps) {
+    wt_t w[VA_LANES];
+    for (int i = 0; i < VA_LANES; ++i)
+        w[i] = taps[i];
+    return va_load((const act_t *)w);
 }
 
-static int32_t winograd_filter(const nm_winograd_filter *f, void *out) {
-    int32_t total = 0;
-    size_t c = 0;
-    for (; c + FILTER_CHANNELS <= f->channels; c += FILTER_CHANNELS)
-        total += filter_channels(f, c, FILTER_CHANNELS, out);
-    if (c < f->channels)
-        total += filter_channels(f, c, f->channels - c, out);
-    return total;
+/** The sum of factor[k] * w[k]; factors are -2..2. */
+INLINE va combine_taps(const int8_t *factor, const va *w, size_t taps) {
+    va sum = va_set1(0);
+    UNROLL for (size_t k = 0; k < taps; ++k) {
+        UNROLL for (int i = 0; i < 2; ++i) {
+            if (factor[k] > i)
+                sum = va_add(sum, w[k]);
+            else if (factor[k] < -i)
+                sum = va_sub(sum, w[k]);
+        }
+    }
+    return sum;
+}
+
+/** n lanes of filters at all positions, from lane `at` on. */
+INLINE void transform_taps(const nm_winograd_filters *f, size_t at, size_t n, act_t *out,
+                           const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
+    const size_t height = nm_winograd_taps(rows), width = nm_winograd_taps(columns);
+    va tap[NM_WINOGRAD_MAX_TAPS][NM_WINOGRAD_MAX_TAPS]; /* [width][height] */
+    UNROLL for (size_t kh = 0; kh < height; ++kh) {
+        UNROLL for (size_t kw = 0; kw < width; ++kw) {
+            tap[kw][kh] = load_taps(f->taps + (kh * width + kw) * f->count + at);
+        }
+    }
+    UNROLL for (size_t p = 0; p < rows->positions; ++p) {
+        va row[NM_WINOGRAD_MAX_TAPS];
+        UNROLL for (size_t kw = 0; kw < width; ++kw) {
+            row[kw] = combine_taps(rows->position[p].filter, tap[kw], height);
+        }
+        UNROLL for (size_t q = 0; q < columns->positions; ++q) {
+            act_t *const to = out + nm_winograd_order(rows, columns, p, q) * f->count + at;
+            va_store(to, combine_taps(columns->position[q].filter, row, width), n);
+        }
+    }
+}
+
+INLINE void transform_filters(const nm_winograd_filters *f, act_t *out,
+                              const nm_winograd_axis *rows, const nm_winograd_axis *columns) {
+    size_t at = 0;
+    for (; at + VA_LANES <= f->count; at += VA_LANES)
+        transform_taps(f, at, VA_LANES, out, rows, columns);
+    if (at < f->count)
+        transform_taps(f, at, f->count - at, out, rows, columns);
+}
+
+static void winograd_filters(const nm_winograd_filters *f, void *out) {
+#define CALL(rows, columns) transform_filters(f, out, rows, columns)
+    WITH_AXES(f, CALL);
+#undef CALL
 }
 
 /** A tile's sums that wait for other positions, [mr][nr] vectors each. Their addresses are read
