@@ -76,8 +76,10 @@ static bool is_zen(void) { return false; }
  * and all else alike and whose third-level cache is far; 136 layers on Zen 4, which multiplies on
  * two of its four vector pipes and streams weights from a third-level cache as if they were near.
  */
-static const nm_processor other_processor = {.overhead = 1, .weight = 0.125F};
-static const nm_processor zen = {.overhead = 0.5F, .weight = 0};
+const nm_processor nm_processors[NM_PROCESSOR_COUNT] = {
+    [NM_PROCESSOR_OTHER] = {.overhead = 1, .weight = 0.125F, .masks = false},
+    [NM_PROCESSOR_ZEN] = {.overhead = 0.5F, .weight = 0, .masks = true},
+};
 
 /** Found once: under a hypervisor each CPUID costs tens of microseconds. */
 static struct {
@@ -87,7 +89,7 @@ static struct {
 
 static void find(void) {
     found.features = detect();
-    found.processor = is_zen() ? &zen : &other_processor;
+    found.processor = &nm_processors[is_zen() ? NM_PROCESSOR_ZEN : NM_PROCESSOR_OTHER];
 }
 
 static void find_once(void) {
@@ -103,6 +105,11 @@ static nm_features features(void) {
 const nm_processor *nm_this_processor(void) {
     find_once();
     return found.processor;
+}
+
+void nm_plan_as(const nm_processor *processor) {
+    find_once();
+    found.processor = processor;
 }
 
 #define NM_TIER_ROW(isa, table, needs) extern const nm_tier table;

@@ -40,7 +40,8 @@ typedef struct direct_plan {
 
     bool is_int;
     bool gather, expand, weave;
-    bool packed; /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
+    bool nibbles; /* uint4 activations that the tiles read as they are: see nm_tier.tile_nibbles */
+    bool packed;  /* int4 weights that the tiles expand themselves: see nm_tier.tile_packed */
     nm_stage stage;
     bool stage_tiles;        /* a tile's pixels right before the first tile that reads them, ... */
     bool stage_near;         /* ... which is the only one: all in the same place */
@@ -87,6 +88,12 @@ static bool runs_through_rows(const nm_conv_desc *d) {
     return d->kernel_height == 1 && d->kernel_width == 1 && d->stride[0] == 1 && d->stride[1] == 1;
 }
 
+/** Also, each sees itself only. */
+static bool is_pointwise(const nm_conv_desc *d) {
+    return runs_through_rows(d) && !d->padding[0] && !d->padding[1] && !d->padding[2] &&
+           !d->padding[3];
+}
+
 /** Columns by which the last pixel's window reaches into the padding on the right. */
 static size_t overhang(const nm_conv *conv) {
     const nm_conv_desc *d = &conv->desc;
@@ -113,17 +120,37 @@ static size_t nibble_block(const nm_conv *conv) {
     return conv->group_in % (2 * block) == 0 ? block : conv->group_in % block == 0 ? block / 2 : 0;
 }
 
-/** Weights of `count` bytes, a nibble each, from their order to that of staged activations. */
-static void reorder(int8_t *values, size_t count, size_t block) {
-    int8_t low[NM_MAX_STAGE_BLOCK], high[NM_MAX_STAGE_BLOCK];
+/** Weights of `count` bytes, a nibble each, from their order to that of activations of which
+ * `block` low nibbles come before as many high ones. `high` is scratch of a block. */
+static void reorder(int8_t *values, size_t count, size_t block, int8_t *high) {
     for (int8_t *v = values; v < values + count; v += 2 * block) {
         for (size_t i = 0; i < block; ++i) {
-            low[i] = v[2 * i];
+            v[i] = v[2 * i];
             high[i] = v[2 * i + 1];
         }
-        memcpy(v, low, block);
         memcpy(v + block, high, block);
     }
+}
+
+/**
+ * Whether tiles had better read the nibbles of a 1x1 kernel as they are packed than staged: where
+ * masks cost nothing and panels serve so many tiles that expanding them beforehand costs nothing,
+ * either. Sums are 16 times as large, so that a sixteenth of the scales must be exact.
+ */
+static bool reads_nibbles(const nm_conv *conv, const void *bias) {
+    enum { SUM = 16, MANY_TILES = 16 };
+    const nm_conv_desc *d = &conv->desc;
+    const nm_tier *tier = conv->tier;
+    if (d->input_type != NM_UINT4 || !tier->tile_nibbles[1][1] || !nm_this_processor()->masks ||
+        !is_pointwise(d) || d->groups != 1 || d->group_size || d->weight_zero_point ||
+        d->in_channels % (4 * tier->step) != 0 || !conv->epilogue.narrow ||
+        SUM * (nm_largest_sum(conv) + nm_largest_bias(conv, bias)) > INT32_MAX ||
+        d->batch * d->in_height * d->in_width < MANY_TILES * tier->mr[nm_widest_tile(tier)])
+        return false;
+    for (size_t o = 0; o < d->out_channels; ++o)
+        if (conv->epilogue.scale[o] / SUM * SUM != conv->epilogue.scale[o])
+            return false;
+    return true;
 }
 
 /** Kernel rows that are woven together, from row `first` on. */
@@ -162,6 +189,12 @@ static size_t row_length(const nm_conv *conv, const direct_plan *plan) {
     return plan->stage.width * conv->desc.in_channels;
 }
 
+/** Bytes of a pixel of the input, as the kernels read it. */
+static size_t pixel_size(const nm_conv *conv, const direct_plan *plan) {
+    return plan->nibbles ? conv->desc.in_channels / 2
+                         : conv->desc.in_channels * plan->stage.element;
+}
+
 /** A gathered window, in bytes. */
 static size_t gathered_pixel(const direct_plan *plan) {
     return plan->segments.count * plan->segments.length * plan->stage.element;
@@ -170,13 +203,14 @@ static size_t gathered_pixel(const direct_plan *plan) {
 /** Fills in the segments' offsets, strides and steps; false when out of memory. */
 static bool plan_segments(const nm_conv *conv, direct_plan *plan) {
     const size_t element = plan->stage.element, step = plan->is_int ? conv->tier->step : 1;
-    const size_t pixel = conv->desc.stride[1] * conv->desc.in_channels * element;
+    const size_t pixel = conv->desc.stride[1] * pixel_size(conv, plan);
     nm_segments *const all = &plan->segments, *const rest = &plan->rest;
     plan->offsets = nm_alloc((all->count + 1) * sizeof *plan->offsets);
     if (!plan->offsets)
         return false;
     for (size_t s = 0; s <= all->count; ++s)
-        plan->offsets[s] = plan->weave    ? (ptrdiff_t)(s * step * row_length(conv, plan) * element)
+        plan->offsets[s] = plan->nibbles  ? 0
+                           : plan->weave  ? (ptrdiff_t)(s * step * row_length(conv, plan) * element)
                            : plan->gather ? (ptrdiff_t)(s * all->length * element)
                                           : window_offset(conv, plan, s * all->length);
     all->segment = plan->offsets;
@@ -210,7 +244,7 @@ static bool plan_reduction(nm_conv *conv, direct_plan *plan) {
     const size_t step = plan->is_int ? conv->tier->step : 1;
     const bool rows_adjacent = d->groups == 1 && (d->dilation[1] == 1 || d->kernel_width == 1);
     const size_t row = rows_adjacent ? d->kernel_width * d->in_channels : conv->group_in;
-    const size_t length = d->group_size ? d->group_size : row;
+    const size_t length = plan->nibbles ? row / 2 : d->group_size ? d->group_size : row;
     plan->gather = row % length != 0;
     plan->segments.count = nm_ceil_div(conv->reduction, length);
 
@@ -218,7 +252,9 @@ static bool plan_reduction(nm_conv *conv, direct_plan *plan) {
     const bool zeros = !plan->is_int || nm_staged_zero(conv) == 0;
     if (zeros && !d->group_size && !runs_through_rows(d))
         plan->skip_segments = plan->segments.count / d->kernel_height;
-    if (can_leave_out_padding(conv, plan, step)) {
+    if (plan->nibbles) {
+        plan->stage = (nm_stage){.element = 1, .height = d->in_height, .width = d->in_width};
+    } else if (can_leave_out_padding(conv, plan, step)) {
         plan->stage = nm_stage_unpadded(conv);
         plan->top = d->padding[0];
         plan->left = d->padding[1];
@@ -229,7 +265,7 @@ static bool plan_reduction(nm_conv *conv, direct_plan *plan) {
                       !d->group_size && !d->weight_zero_point && weaving_pays(conv, length);
         plan->stage = nm_stage_plan(conv, !plan->gather && !plan->weave && length % step, 0, 0);
     }
-    plan->stage.block = nibble_block(conv);
+    plan->stage.block = plan->nibbles ? length : nibble_block(conv);
     if (plan->weave) {
         plan->skip_segments = 0;
         plan->segments.count = d->kernel_height / step;
@@ -385,7 +421,8 @@ static void fold_channel(const nm_conv *conv, direct_plan *plan, const panel *p,
         const uint32_t both =
             (uint32_t)conv->reduction * zero * (uint32_t)conv->desc.weight_zero_point;
         const uint32_t bits = conv->epilogue.offset ? NM_TWO_23_BITS : 0;
-        ((int32_t *)plan->bias)[o] = (int32_t)(start - zero * total + both + bits);
+        const uint32_t unit = plan->nibbles ? 16 : 1;
+        ((int32_t *)plan->bias)[o] = (int32_t)(unit * (start - zero * total + both) + bits);
     }
 }
 
@@ -416,7 +453,7 @@ static nm_status pack(nm_conv *conv, direct_plan *plan, const void *weights, con
     if (values)
         nm_unpack_int4(weights, count, NM_INT4, values);
     if (plan->stage.block)
-        reorder(values, count, plan->stage.block);
+        reorder(values, count, plan->stage.block, (int8_t *)spread);
     const int8_t *const all = values ? values : weights;
     for (const panel *p = plan->panel; p < plan->panel + plan->panels; ++p) {
         const int8_t *rows = all + p->channel * conv->reduction;
@@ -448,8 +485,10 @@ static void name_kernel(nm_conv *conv, const direct_plan *plan) {
     char *name = conv->kernel;
     const panel *p = &plan->panel[0];
     snprintf(name, sizeof conv->kernel, "%s_direct%s_%zux%zu__%s", types[conv->desc.precision],
-             conv->desc.group_size ? "_group32" : "", conv->tier->mr[p->nr],
-             p->nr * conv->tier->lanes, nm_isa_name(conv->tier->isa));
+             conv->desc.group_size ? "_group32"
+             : plan->nibbles       ? "_nibbles"
+                                   : "",
+             conv->tier->mr[p->nr], p->nr * conv->tier->lanes, nm_isa_name(conv->tier->isa));
     if (plan->is_int) {
         const nm_dtype type = conv->desc.input_type;
         name[0] = type == NM_INT8 || type == NM_INT4 ? 's' : 'u';
@@ -467,19 +506,17 @@ static bool reads_packed(const nm_conv *conv, const direct_plan *plan) {
 
 /** Whether tiles see their own pixels only, so that those of the first panel can stage them. */
 static bool stages_tiles(const nm_conv *conv, const direct_plan *plan) {
-    const nm_conv_desc *d = &conv->desc;
-    for (int i = 0; i < 4; ++i)
-        if (d->padding[i])
-            return false;
-    return runs_through_rows(d) && !nm_input_is_native(conv) && !plan->gather && d->groups == 1;
+    return is_pointwise(&conv->desc) && !nm_input_is_native(conv) && !plan->gather &&
+           !plan->nibbles && conv->desc.groups == 1;
 }
 
 /** Whether the tier has such tiles, and they can: each makes whole expand blocks. */
 static bool expands_along(const nm_conv *conv, const direct_plan *plan, const panel *p) {
     const size_t together = conv->tier->packed_steps[p->nr];
     return plan->expand && nm_is_int4(conv) && !conv->desc.group_size && !plan->weave &&
-           conv->tier->tile_expanding[p->nr][1] && plan->left_steps % together == 0 &&
-           plan->right_steps % together == 0 && plan->segments.steps % together == 0;
+           !plan->nibbles && conv->tier->tile_expanding[p->nr][1] &&
+           plan->left_steps % together == 0 && plan->right_steps % together == 0 &&
+           plan->segments.steps % together == 0;
 }
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
@@ -489,6 +526,7 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     conv->plan = plan;
     plan->is_int = conv->desc.precision != NM_F32;
     plan->expand = plan->is_int && (nm_is_int4(conv) || conv->tier->wt_size != 1);
+    plan->nibbles = reads_nibbles(conv, bias);
     if (!plan_reduction(conv, plan) || !plan_panels(conv, plan))
         return NM_OUT_OF_MEMORY;
     plan->stage_tiles = stages_tiles(conv, plan);
@@ -502,9 +540,12 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const size_t below_padding = nm_ceil_div(conv->desc.padding[0], conv->desc.stride[0]);
     if (plan->expand && plan->skip_segments && below_padding < plan->rows)
         plan->first_row = below_padding;
+    const uint64_t unit = plan->nibbles ? 16 : 1;
+    for (size_t o = 0; plan->nibbles && o < conv->desc.out_channels; ++o)
+        ((float *)conv->epilogue.scale)[o] /= (float)unit;
     if (plan->is_int && !conv->desc.group_size &&
         !nm_epilogue_offset(conv, &conv->epilogue,
-                            nm_largest_sum(conv) + nm_largest_bias(conv, bias)))
+                            unit * (nm_largest_sum(conv) + nm_largest_bias(conv, bias))))
         return NM_OUT_OF_MEMORY;
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
@@ -620,6 +661,11 @@ static void find_weights(worker *w, const panel *p, nm_tile *tile) {
         return;
     w->holds = p;
     const size_t count = panel_elements(w->conv, plan, p);
+    if (plan->nibbles) {
+        tier->expand_high(kept, segment, w->expanded);
+        tier->expand(kept + segment / 2, true, segment, w->expanded + segment * tier->wt_size);
+        return;
+    }
     if (!p->expands_along) {
         tier->expand(kept, int4, count, w->expanded);
         return;
@@ -653,6 +699,8 @@ static void run_tile(const worker *w, const panel *p, nm_tile *tile, size_t mr) 
     }
     if (plan->packed)
         tier->tile_packed[p->nr](tile);
+    else if (plan->nibbles)
+        tier->tile_nibbles[p->nr][mr](tile);
     else if (tile->packed)
         tier->tile_expanding[p->nr][mr](tile);
     else if (tile->ahead)
@@ -682,7 +730,7 @@ static inline __attribute__((always_inline)) void ask_ahead(const char *tile, si
 /** Asks for the pixels ahead of a tile's `bytes` of them, or has the tile do so as it goes. */
 static void ask_for_pixels(const worker *w, nm_tile *tile, const char *pixels, size_t bytes) {
     enum { AT_ONCE = 1024 };
-    const bool can_ask = !w->conv->desc.group_size && !w->plan->gather;
+    const bool can_ask = !w->conv->desc.group_size && !w->plan->gather && !w->plan->nibbles;
     const bool goes = can_ask && bytes > AT_ONCE && bytes <= MOST_ASKED;
     tile->ahead = goes ? (uint32_t)ahead_of(bytes) : 0;
     if (!goes)
@@ -701,7 +749,7 @@ static void run_row(worker *w, const panel *p, size_t turned, size_t begin, size
     const size_t oh = r - n * conv->info.out_height;
     const ptrdiff_t row =
         (ptrdiff_t)(n * plan->stage.height + oh * d->stride[0]) - (ptrdiff_t)plan->top;
-    const size_t element = plan->stage.element, pixel_bytes = d->in_channels * element;
+    const size_t element = plan->stage.element, pixel_bytes = pixel_size(conv, plan);
     const char *const input =
         w->input +
         (row * (ptrdiff_t)plan->stage.width - (ptrdiff_t)plan->left) * (ptrdiff_t)pixel_bytes;

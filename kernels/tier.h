@@ -204,6 +204,10 @@ typedef struct nm_tier {
      * be a multiple of packed_steps. */
     nm_tile_fn *tile_packed[NM_MAX_NR + 1];
     size_t packed_steps[NM_MAX_NR + 1];
+    /** Of 1x1 kernels: two segments, the low and the high nibbles of the same uint4 pixels as they
+     * are packed. High ones are multiplied where they stand, so weights of low ones are those of
+     * `expand_high`, and the sums are 16 times as large. NULL where there are none. */
+    nm_tile_fn *tile_nibbles[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_grouped[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     /** Of 1x1 kernels, one segment at offset 0, whose pixels come from memory: as tile_int and
@@ -236,6 +240,8 @@ typedef struct nm_tier {
     void (*weave)(const void *const *row, size_t rows, size_t count, void *output);
     /** Packed nibbles or int8 to the microkernel's weights; count is a multiple of 2 * block. */
     void (*expand)(const void *packed, bool int4, size_t count, void *weights);
+    /** As `expand`, of nibbles: 16 times the weights. */
+    void (*expand_high)(const void *packed, size_t count, void *weights);
     size_t expand_block; /**< low nibbles of a block of that many bytes come before the high ones */
     /** sum[m] = sum of the staged activations of pixel m's window */
     void (*window_sums)(const nm_segments *segments, size_t pixels, int32_t *sum);
@@ -244,13 +250,23 @@ typedef struct nm_tier {
 } nm_tier;
 
 /** What a processor spends beside dot products, in those of the tier: factors and terms of the cost
- * models that choose an algorithm (winograd.c). */
+ * models that choose an algorithm (winograd.c) or tiles (direct.c). */
 typedef struct nm_processor {
     float overhead; /**< of instructions that are no products, relative to Intel's servers */
     float weight;   /**< of a byte of weights that comes from beyond the second-level cache */
+    bool masks;     /**< whether vectors are masked beside products, at no cost */
 } nm_processor;
 
+enum { NM_PROCESSOR_OTHER, NM_PROCESSOR_ZEN, NM_PROCESSOR_COUNT };
+
+extern const nm_processor nm_processors[NM_PROCESSOR_COUNT];
+
+/** The row of this CPU. */
 const nm_processor *nm_this_processor(void);
+
+/** From now on plans are made as if for that processor: tests run every row's kernels everywhere.
+ */
+void nm_plan_as(const nm_processor *processor);
 
 /** The tier's table for that precision; NULL for NM_ISA_SCALAR and for tiers that this build or CPU
  *  lacks. */

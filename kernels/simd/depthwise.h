@@ -178,7 +178,7 @@ INLINE vw load_weights(const wt_t *p, int together) {
     return a;
 }
 
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
 /** Stores the channels of n bytes of nibbles of each of the parts' pixels. */
 INLINE void store_halves(const nm_depthwise_run *r, const vc *packed, char *const *out, int pixels,
                          int vectors, size_t n) {
@@ -226,7 +226,7 @@ INLINE void sum_3x3(const nm_depthwise_run *r, depthwise_column *column, int j, 
     UNROLL for (int c = 0; c < columns; ++c) {
         UNROLL for (int g = 0; g < GROUPS_3; ++g) {
             x[c][0][g] = column[c][g * DW_VECTORS + j];
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
             if (kind.halves == 2) {
                 x[c][1][g] = vx_high_nibbles(x[c][0][g]);
                 x[c][0][g] = vx_low_nibbles(x[c][0][g]);
@@ -256,7 +256,7 @@ INLINE void sum_3x3(const nm_depthwise_run *r, depthwise_column *column, int j, 
     }
 }
 
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
 /** Outputs of low and high nibbles' sums in vector j, in the places of the sums. */
 INLINE void round_halves(const nm_depthwise_run *r, int j, int together, int outputs,
                          window_sums_3x3 acc) {
@@ -277,14 +277,14 @@ INLINE void pixels_3x3(const nm_depthwise_run *r, const row_parts *parts, const 
                        depthwise_column *column, char *output, int together, row_kind kind,
                        size_t n) {
     vi sum[DW_TOGETHER][2][DW_VECTORS]; /* bytes */
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
     vi words[DW_TOGETHER][2][2]; /* nibbles: two vectors' outputs */
     vc packed[DW_TOGETHER][2][2];
 #endif
     UNROLL for (int j = 0; j < kind.vectors; ++j) {
         window_sums_3x3 acc;
         sum_3x3(r, column, j, together, kind, acc);
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
         if (kind.halves == 2)
             round_halves(r, j, together, kind.outputs, acc);
 #endif
@@ -292,7 +292,7 @@ INLINE void pixels_3x3(const nm_depthwise_run *r, const row_parts *parts, const 
             UNROLL for (int o = 0; o < kind.outputs; ++o) {
                 if (kind.halves == 1)
                     sum[p][o][j] = acc[p][0][o];
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
                 else
                     words[p][o][j % 2] = vi_join_halves(acc[p][0][o], acc[p][1][o]);
                 if (kind.halves == 2 && j % 2 == 1)
@@ -308,7 +308,7 @@ INLINE void pixels_3x3(const nm_depthwise_run *r, const row_parts *parts, const 
                          out);
             if (kind.halves == 1)
                 store_columns(r, s, sum[p][o], out, kind.pixels, n, kind.plain);
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
             else
                 store_halves(r, packed[p][o], out, kind.pixels, kind.vectors, n);
 #endif
@@ -427,7 +427,7 @@ static void depthwise_int(const nm_depthwise_run *r) {
 #endif
 }
 
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
 INLINE void nibbles_pixels(const nm_depthwise_run *run, int pixels, int vectors) {
     const nm_depthwise_run r = *run;
     const size_t whole = (size_t)(vectors * VL / pixels), n = r.channels / 2;

@@ -142,3 +142,13 @@ static void expand(const void *packed, bool int4, size_t count, void *weights) {
     for (size_t i = 0; i < count; i += 2 * EXPAND_BLOCK, in += EXPAND_BLOCK)
         expand_nibbles(in, out + i, out + i + EXPAND_BLOCK);
 }
+
+static void expand_high(const void *packed, size_t count, void *weights) {
+    wt_t *restrict out = weights;
+    const uint8_t *in = packed;
+    for (size_t i = 0; i < count; i += 2 * EXPAND_BLOCK, in += EXPAND_BLOCK)
+        for (size_t j = 0; j < EXPAND_BLOCK; ++j) {
+            out[i + j] = (int8_t)(uint8_t)(in[j] << 4);
+            out[i + EXPAND_BLOCK + j] = (int8_t)(in[j] & 0xF0);
+        }
+}

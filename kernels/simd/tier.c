@@ -95,6 +95,15 @@ TILES(DEFINE_EXPANDING)
 #define ROW_EXPANDING(MR, NR) [NR][MR] = NULL,
 #endif
 
+#if defined(NM_INT4_WEIGHTS) && defined(HIGH_NIBBLES)
+#define DEFINE_NIBBLES(MR, NR)                                                                     \
+    static void tile_nibbles_##MR##x##NR(const nm_tile *t) { tile_nibbles(t, MR, NR); }
+#define ROW_NIBBLES(MR, NR) [NR][MR] = tile_nibbles_##MR##x##NR,
+TILES(DEFINE_NIBBLES)
+#else
+#define ROW_NIBBLES(MR, NR) [NR][MR] = NULL,
+#endif
+
 #define DEFINE_PACKED(MR, NR)                                                                      \
     static void tile_packed_##NR(const nm_tile *t) { tile_packed(t, NR); }
 WIDTHS(DEFINE_PACKED)
@@ -122,6 +131,7 @@ const nm_tier NM_TIER = {
     .tile_int = {TILES(ROW_INT)},
     .tile_expanding = {TILES(ROW_EXPANDING)},
     .tile_packed = {WIDTHS(ROW_PACKED)},
+    .tile_nibbles = {TILES(ROW_NIBBLES)},
     .tile_grouped = {TILES(ROW_GROUPED)},
     .tile_f32 = {TILES(ROW_F32)},
     .tile_asking = {TILES(ROW_ASKING)},
@@ -133,7 +143,7 @@ const nm_tier NM_TIER = {
     .winograd_dot = WINOGRAD_DOT,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
-#if defined(DW_NIBBLES)
+#if defined(HIGH_NIBBLES)
     .depthwise_nibbles = depthwise_nibbles,
 #endif
     .depthwise_vectors = DW_VECTORS,
@@ -144,6 +154,7 @@ const nm_tier NM_TIER = {
     .fill = fill,
     .weave = weave,
     .expand = expand,
+    .expand_high = expand_high,
     .expand_block = EXPAND_BLOCK,
     .window_sums = window_sums,
     .peak_int = peak_int,

@@ -24,12 +24,14 @@ INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, i
 
 /** acc += the products of `steps` > 0 steps of activations from x on, pixels `stride` bytes apart.
  *  `packed`, if given, is where the nibbles are of which the weights are made first; `ahead`, if
- * not 0, how many bytes ahead the weights are prefetched. Returns the weights after them. */
+ * not 0, how many bytes ahead the weights are prefetched; `mask`, if given, selects the
+ * activations' bits. Returns the weights after them. */
 INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
                                     size_t steps, const wt_t *w, const int8_t **packed,
-                                    size_t ahead, int mr, int nr) {
+                                    size_t ahead, const vx *mask, int mr, int nr) {
     const char *pixel[POINTERS(NM_MAX_MR)];
     const size_t together = packed ? PACKED_STEPS(nr) : 1;
+    (void)mask; /* where there are no masks */
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
     /* Where the accumulators leave no register for it, the last weight vector is an operand in
      * memory, read again for each pixel. */
@@ -45,7 +47,11 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
             UNROLL for (int n = 0; n < kept; ++n) weight[n] = vw_load(w + n * VL * DOT_STEP);
             const wt_t *last = w + (nr - 1) * VL * DOT_STEP;
             UNROLL for (int m = 0; m < mr; ++m) {
-                const vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
+                vx a = vx_broadcast((const act_t *)PIXEL(pixel, m, stride));
+#if defined(HIGH_NIBBLES)
+                if (mask)
+                    a = vx_and(a, *mask);
+#endif
                 UNROLL for (int n = 0; n < kept; ++n) acc[m][n] = vi_dot(acc[m][n], a, weight[n]);
                 if (kept < nr) {
                     READ_AGAIN(last);
@@ -67,7 +73,7 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
 INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
                                   size_t steps, const wt_t *w, int mr, int nr) {
     enum { AHEAD = 1024 };
-    return accumulate_steps(acc, x, stride, steps, w, NULL, AHEAD, mr, nr);
+    return accumulate_steps(acc, x, stride, steps, w, NULL, AHEAD, NULL, mr, nr);
 }
 
 #if defined(SUM_STEPS_8)
@@ -109,7 +115,7 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
                                    ptrdiff_t stride, size_t steps, const wt_t *w,
                                    const int8_t **packed, int mr, int nr) {
     (void)t;
-    return accumulate_steps(acc, x, stride, steps, w, packed, 0, mr, nr);
+    return accumulate_steps(acc, x, stride, steps, w, packed, 0, NULL, mr, nr);
 }
 #endif
 
@@ -192,6 +198,22 @@ INLINE void tile_int(const nm_tile *t, bool expanding, int mr, int nr) {
     }
     store_tile(t, acc, mr, nr);
 }
+
+#if defined(HIGH_NIBBLES)
+/** See nm_tier.tile_nibbles. */
+INLINE void tile_nibbles(const nm_tile *t, int mr, int nr) {
+    vi acc[NM_MAX_MR][NM_MAX_NR];
+    start_int(t, acc, mr, nr);
+    const wt_t *w = t->weights;
+    const nm_segments *const in = &t->segments;
+    for (int high = 0; high < 2; ++high) {
+        const vx mask = vx_set1(high ? HIGH_NIBBLES : LOW_NIBBLES);
+        w = accumulate_steps(acc, in->input, in->pixel_stride, in->steps, w, NULL, 0, &mask, mr,
+                             nr);
+    }
+    store_tile(t, acc, mr, nr);
+}
+#endif
 
 /** The way through the pixels of a tile of a 1x1 kernel, some steps at a time. */
 typedef struct pixel_walk {

@@ -85,6 +85,11 @@ INLINE vx vx_broadcast(const act_t *p) {
     memcpy(&x, p, sizeof x);
     return simde_mm512_set1_epi32(x);
 }
+INLINE vx vx_set1(uint8_t x) { return simde_mm512_set1_epi8((int8_t)x); }
+INLINE vx vx_and(vx a, vx b) { return simde_mm512_and_si512(a, b); }
+/* Nibbles where they stand: the high ones are 16 times their values. */
+#define LOW_NIBBLES 0x0F
+#define HIGH_NIBBLES 0xF0
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
 
@@ -185,12 +190,8 @@ INLINE vb vb_load(const char *const *p, int pixels, size_t n) {
     return _mm512_inserti32x4(x, quarter(p[3], n), 3);
 }
 INLINE vb vb_xor(vb a, vb b) { return simde_mm512_xor_si512(a, b); }
-/* Nibbles where they stand: the high ones are 16 times their values. */
-#define DW_NIBBLES
-INLINE vx vx_low_nibbles(vx a) { return simde_mm512_and_si512(a, simde_mm512_set1_epi8(0x0F)); }
-INLINE vx vx_high_nibbles(vx a) {
-    return simde_mm512_and_si512(a, simde_mm512_set1_epi8((int8_t)0xF0));
-}
+INLINE vx vx_low_nibbles(vx a) { return vx_and(a, vx_set1(LOW_NIBBLES)); }
+INLINE vx vx_high_nibbles(vx a) { return vx_and(a, vx_set1(HIGH_NIBBLES)); }
 INLINE void interleave(const vb *row, vx *out) {
     const vb low01 = simde_mm512_unpacklo_epi8(row[0], row[1]);
     const vb high01 = simde_mm512_unpackhi_epi8(row[0], row[1]);

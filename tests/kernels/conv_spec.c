@@ -187,6 +187,26 @@ static size_t add_depthwise(conv_spec *specs) {
     return n;
 }
 
+/** Pointwise layers as in networks, of many pixels, whose nibbles some tiers read as they are
+ * packed: one panel and more, tails of pixels, and the extremes of what 16 times the sums are. */
+static size_t add_pointwise(conv_spec *specs) {
+    static const size_t in_channels[] = {16, 32, 48, 144}, out_channels[] = {1, 24, 32, 65, 130};
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(in_channels); i++)
+        for (size_t o = 0; o < COUNT(out_channels); o++) {
+            conv_spec *s = &specs[n];
+            *s = plain(4 + n % 5, 57 + n % 3, in_channels[i], out_channels[o], 1);
+            s->batch = 1 + n % 2;
+            s->weight_zero = ZERO_NONE;
+            s->output_zero = n % 3 == 0 ? ZERO_MIN : ZERO_RANDOM;
+            s->input_fill = n % 4 == 1 ? FILL_MAX : FILL_RANDOM;
+            s->weight_fill = n % 4 == 1 ? FILL_MIN : FILL_RANDOM;
+            n++;
+            snprintf(s->name, sizeof s->name, "pointwise_%zu_%zu", in_channels[i], out_channels[o]);
+        }
+    return n;
+}
+
 const conv_spec *conv_specs(size_t *count) {
     static conv_spec specs[512];
     memcpy(specs, variants, sizeof variants);
@@ -203,6 +223,7 @@ const conv_spec *conv_specs(size_t *count) {
     n += add_longest(specs + n);
     n += add_woven(specs + n);
     n += add_depthwise(specs + n);
+    n += add_pointwise(specs + n);
     *count = n;
     return specs;
 }

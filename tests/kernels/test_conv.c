@@ -3,7 +3,8 @@
  * f32 against double within a bound.
  *
  * Each case is run three times, with all buffers against the end or the start of inaccessible
- * pages, garbage around them and in the workspace, and 1, 2 or 5 threads.
+ * pages, garbage around them and in the workspace, 1, 2 or 5 threads, and planned for each
+ * processor that plans differ for.
  */
 #include <errno.h>
 #include <math.h>
@@ -17,6 +18,7 @@
 #include "guard.h"
 #include "naive.h"
 #include "tap.h"
+#include "tier.h"
 
 typedef struct options {
     uint64_t seed;
@@ -185,10 +187,14 @@ static bool check_tier(const conv_case *c, nm_isa isa, const expectation *expect
     static const struct {
         unsigned threads;
         guard_side side;
-    } runs[] = {{1, GUARD_END}, {2, GUARD_START}, {5, GUARD_END}};
+        int processor;
+    } runs[] = {{1, GUARD_END, NM_PROCESSOR_OTHER},
+                {2, GUARD_START, NM_PROCESSOR_ZEN},
+                {5, GUARD_END, NM_PROCESSOR_ZEN}};
     rng r = rng_named(seed, "surroundings");
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         nm_conv *conv = NULL;
+        nm_plan_as(&nm_processors[runs[i].processor]);
         const nm_status status = create(c, isa, runs[i].side, &r, &conv);
         if (status == NM_UNSUPPORTED && c->desc.algorithm == NM_ALGORITHM_WINOGRAD) {
             *skipped = true;
@@ -201,8 +207,9 @@ static bool check_tier(const conv_case *c, nm_isa isa, const expectation *expect
         nm_conv_destroy(conv);
         if (!right) {
             const size_t length = strlen(failure);
-            snprintf(failure + length, sizeof failure - length, " (%u threads, buffers at the %s)",
-                     runs[i].threads, runs[i].side == GUARD_END ? "end" : "start");
+            snprintf(failure + length, sizeof failure - length,
+                     " (%u threads, buffers at the %s, planned for processor %d)", runs[i].threads,
+                     runs[i].side == GUARD_END ? "end" : "start", runs[i].processor);
             return false;
         }
     }
