@@ -118,8 +118,9 @@ void nm_plan_as(const nm_processor *processor) {
 
 const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision) {
     const nm_features f = features();
+    const nm_processor *p = nm_this_processor();
     const bool int4 = precision == NM_W4A8 || precision == NM_W4A4;
-    (void)f, (void)int4;
+    (void)f, (void)p, (void)int4;
     const nm_tier *tier = NULL;
 #define NM_TIER_ROW(row, table, needs)                                                             \
     if ((isa == row || isa == NM_ISA_AUTO) && (needs))                                             \

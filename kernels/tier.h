@@ -250,11 +250,11 @@ typedef struct nm_tier {
 } nm_tier;
 
 /** What a processor spends beside dot products, in those of the tier: factors and terms of the cost
- * models that choose an algorithm (winograd.c) or tiles (direct.c). */
+ * models that choose an algorithm (winograd.c), and what chooses tiles (tiers.inc, direct.c). */
 typedef struct nm_processor {
     float overhead; /**< of instructions that are no products, relative to Intel's servers */
     float weight;   /**< of a byte of weights that comes from beyond the second-level cache */
-    bool masks;     /**< whether vectors are masked beside products, at no cost */
+    bool masks;     /**< masks and shuffles go beside products, affine transforms (GFNI) do not */
 } nm_processor;
 
 enum { NM_PROCESSOR_OTHER, NM_PROCESSOR_ZEN, NM_PROCESSOR_COUNT };

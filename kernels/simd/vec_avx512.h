@@ -93,10 +93,11 @@ INLINE vx vx_and(vx a, vx b) { return simde_mm512_and_si512(a, b); }
 INLINE vw vw_load(const wt_t *p) { return simde_mm512_loadu_si512(p); }
 INLINE vi vi_dot(vi acc, vx x, vw w) { return simde_mm512_dpbusd_epi32(acc, x, w); }
 
+/* Nibbles' signs extended. The constants stay in memory: in a loop, they would take registers that
+ * the sums need. */
 #if defined(__GFNI__)
 /* Bit i of a product is the parity of the bits that byte 7 - i of the matrix selects: the lower
- * three bits are copied, the nibble's highest is repeated. The matrices stay in memory: in a loop,
- * they would take registers that the sums need. */
+ * three bits are copied, the nibble's highest is repeated. */
 INLINE vw nibbles(vw bytes, const int64_t *matrix) {
     __asm__ volatile("" : "+r"(matrix));
     return _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(*matrix), 0);
@@ -105,11 +106,16 @@ static const int64_t low_matrix = 0x0102040808080808, high_matrix = 0x1020408080
 INLINE vw low_nibbles(vw bytes) { return nibbles(bytes, &low_matrix); }
 INLINE vw high_nibbles(vw bytes) { return nibbles(bytes, &high_matrix); }
 #else
+#define LANE_OF_VALUES 0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1
+static const int8_t sign_extended[64]
+    __attribute__((aligned(64))) = {LANE_OF_VALUES, LANE_OF_VALUES, LANE_OF_VALUES, LANE_OF_VALUES};
+static const int32_t low_mask = 0x0F0F0F0F;
 INLINE vw low_nibbles(vw bytes) {
-    const simde__m512i sign_extended = simde_mm512_broadcast_i32x4(
-        simde_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-    return simde_mm512_shuffle_epi8(sign_extended,
-                                    simde_mm512_and_si512(bytes, simde_mm512_set1_epi8(15)));
+    const int8_t *table = sign_extended;
+    const int32_t *mask = &low_mask;
+    __asm__ volatile("" : "+r"(table), "+r"(mask));
+    return simde_mm512_shuffle_epi8(simde_mm512_load_si512(table),
+                                    simde_mm512_and_si512(bytes, simde_mm512_set1_epi32(*mask)));
 }
 INLINE vw high_nibbles(vw bytes) { return low_nibbles(simde_mm512_srli_epi16(bytes, 4)); }
 #endif

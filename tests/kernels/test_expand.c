@@ -1,11 +1,12 @@
 /**
  * Each tier's expansion of packed int4 weights undoes nm_compress_int4(), the tables that this CPU
- * passes over for int4 included.
+ * passes over for int4 included, and those that other processors take.
  */
 #include "conv.h"
 #include "rng.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { BLOCKS = 5, MOST = 2 * BLOCKS * 64 };
@@ -29,13 +30,17 @@ static bool expands(const nm_tier *tier) {
 int main(void) {
     static const nm_precision precisions[] = {NM_W8A8, NM_W4A8};
     for (int isa = NM_ISA_AVX2; isa < NM_ISA_COUNT; ++isa)
-        for (size_t i = 0; i < sizeof precisions / sizeof *precisions; ++i) {
-            const nm_tier *tier = nm_tier_for((nm_isa)isa, precisions[i]);
-            const char *name = nm_isa_name((nm_isa)isa), *of = nm_precision_name(precisions[i]);
-            if (tier)
-                tap_ok(expands(tier), "%s's table for %s", name, of);
-            else
-                tap_skip("not on this CPU or not in this build", "%s's table for %s", name, of);
-        }
+        for (size_t i = 0; i < sizeof precisions / sizeof *precisions; ++i)
+            for (int processor = 0; processor < NM_PROCESSOR_COUNT; ++processor) {
+                nm_plan_as(&nm_processors[processor]);
+                const nm_tier *tier = nm_tier_for((nm_isa)isa, precisions[i]);
+                char name[64];
+                snprintf(name, sizeof name, "%s's table for %s, processor %d",
+                         nm_isa_name((nm_isa)isa), nm_precision_name(precisions[i]), processor);
+                if (tier)
+                    tap_ok(expands(tier), "%s", name);
+                else
+                    tap_skip("not on this CPU or not in this build", "%s", name);
+            }
     return tap_done();
 }
