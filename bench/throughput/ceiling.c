@@ -28,5 +28,9 @@ struct runner ceiling_create(nm_isa isa, nm_precision precision, unsigned thread
     struct ceiling *ceiling = need(1, sizeof *ceiling);
     *ceiling = (struct ceiling){.isa = isa, .precision = precision, .threads = threads};
     run(ceiling);
-    return (struct runner){.state = ceiling, .run = run, .destroy = free, .macs = ceiling->macs};
+    return (struct runner){.state = ceiling,
+                           .run = run,
+                           .rest = threads > 1 ? runner_rest_openmp : NULL,
+                           .destroy = free,
+                           .macs = ceiling->macs};
 }

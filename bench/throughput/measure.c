@@ -36,13 +36,18 @@ static size_t round_up(size_t value, size_t multiple) {
 
 void measure(struct measured *items, size_t count, const struct measure_options *options) {
     for (size_t i = 0; i < count; i++)
+        runner_rest(items[i].runner);
+    for (size_t i = 0; i < count; i++) {
         items[i].iterations =
             round_up(calibrate(items[i].runner, options->min_time), options->double_every);
+        runner_rest(items[i].runner);
+    }
     for (size_t r = 0; r < options->repetitions; r++) {
         for (size_t i = 0; i < count; i++) {
             struct measured *item = &items[(i + r) % count];
             item->runner->run(item->runner->state);
             item->samples[r] = repeat(item->runner, item->iterations, options->double_every);
+            runner_rest(item->runner);
             if (options->tick)
                 options->tick(options->context);
         }

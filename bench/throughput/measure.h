@@ -29,7 +29,8 @@ struct measure_options {
 /**
  * Calibrates each item to the minimum time, then takes one repetition of each in turn, the order
  * rotating, until all have theirs: slow changes of the machine reach all alike. Each repetition is
- * preceded by an untimed run, which brings the item's data back to the caches.
+ * preceded by an untimed run, which brings the item's data back to the caches, and followed by
+ * runner.rest: the next item has the cores to itself.
  */
 void measure(struct measured *items, size_t count, const struct measure_options *options);
 

@@ -245,7 +245,11 @@ static bool create(const struct operands *operands, unsigned threads, size_t cop
     struct onednn *x = need(1, sizeof *x);
     x->threads = (int)threads;
     omp_set_num_threads(x->threads); // it partitions the work when it plans
-    *runner = (struct runner){.state = x, .run = run, .fetch = fetch, .destroy = destroy};
+    *runner = (struct runner){.state = x,
+                              .run = run,
+                              .fetch = fetch,
+                              .rest = threads > 1 ? runner_rest_openmp : NULL,
+                              .destroy = destroy};
     if (fill(x, operands, copies_bytes, runner))
         return true;
     runner_destroy(runner);

@@ -78,6 +78,18 @@ static void fetch(void *state, void *output) {
         memcpy(output, x->output, x->output_bytes);
 }
 
+static void nothing(void *context, size_t index) {
+    (void)context;
+    (void)index;
+}
+
+/** The pool's threads wait busily for some 10 ms after a run, but not after one that says so. */
+static void rest(void *state) {
+    const struct xnnpack *x = state;
+    pthreadpool_parallelize_1d(x->pool, nothing, NULL, pthreadpool_get_threads_count(x->pool),
+                               PTHREADPOOL_FLAG_YIELD_WORKERS);
+}
+
 static void destroy(void *state) {
     struct xnnpack *x = state;
     for (size_t i = 0; i < x->copies; i++)
@@ -142,7 +154,11 @@ static bool create(const struct operands *operands, unsigned threads, size_t cop
                    struct runner *runner, struct error *error) {
     struct xnnpack *x = need(1, sizeof *x);
     x->quantized = operands->desc.precision == NM_W8A8;
-    *runner = (struct runner){.state = x, .run = run, .fetch = fetch, .destroy = destroy};
+    *runner = (struct runner){.state = x,
+                              .run = run,
+                              .fetch = fetch,
+                              .rest = threads > 1 ? rest : NULL,
+                              .destroy = destroy};
     if (fill(x, operands, threads, copies_bytes, runner))
         return true;
     runner_destroy(runner);

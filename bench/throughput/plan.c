@@ -110,7 +110,11 @@ bool plan_create(const struct operands *operands, nm_isa isa, nm_algorithm algor
     plan->input = operands->input;
     plan->output_bytes = operands->output_bytes;
     plan->threads = threads;
-    *runner = (struct runner){.state = plan, .run = run, .fetch = fetch, .destroy = destroy};
+    *runner = (struct runner){.state = plan,
+                              .run = run,
+                              .fetch = fetch,
+                              .rest = threads > 1 ? runner_rest_openmp : NULL,
+                              .destroy = destroy};
     if (fill(plan, &desc, operands, copies_bytes, runner, status, error))
         return true;
     runner_destroy(runner);

@@ -2,6 +2,7 @@
 #ifndef BENCH_RUNNER_H
 #define BENCH_RUNNER_H
 
+#include <omp.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,8 @@ struct runner {
     void (*run)(void *state);
     /** Converts the last run's output to NHWC of the operands' output type; NULL for a ceiling. */
     void (*fetch)(void *state, void *output);
+    /** Ends the busy waiting of the threads that are kept for the next run; NULL where none are. */
+    void (*rest)(void *state);
     void (*destroy)(void *state);
     uint64_t macs; /**< of a run: the direct convolution's, padding taps included */
 
@@ -28,6 +31,17 @@ static inline size_t runner_copies(size_t weight_bytes, size_t copies_bytes) {
     enum { MOST = 1000 };
     const size_t copies = weight_bytes ? (copies_bytes + weight_bytes - 1) / weight_bytes : 1;
     return copies < 1 ? 1 : copies > MOST ? MOST : copies;
+}
+
+static inline void runner_rest(const struct runner *runner) {
+    if (runner->rest)
+        runner->rest(runner->state);
+}
+
+/** `rest` of OpenMP's threads. */
+static inline void runner_rest_openmp(void *state) {
+    (void)state;
+    omp_pause_resource_all(omp_pause_soft);
 }
 
 static inline void runner_destroy(struct runner *runner) {
