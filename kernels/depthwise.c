@@ -32,6 +32,7 @@ typedef struct depthwise_plan {
     void *bias;        /* [block], likewise */
     float *scale;      /* [block], or NULL */
     float *offset;     /* [block], or NULL */
+    void *zero_row;    /* what rows that do not exist point to; kept, as threads share it */
     uint8_t pad, flip; /* see nm_depthwise_run */
     int32_t zero;      /* what padding counts as in a sum */
     size_t outputs;    /* 1, or 2 rows that share their input rows */
@@ -54,6 +55,7 @@ static void destroy(void *opaque) {
     free(plan->bias);
     free(plan->scale);
     free(plan->offset);
+    free(plan->zero_row);
     free(plan);
 }
 
@@ -304,23 +306,24 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const bool scaled = conv->epilogue.narrow;
     plan->scale = scaled ? nm_alloc(slots * 4) : NULL;
     plan->offset = offset ? nm_alloc(slots * 4) : NULL;
-    if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset))
+    const size_t row_bytes = bytes_of(plan, d->in_width * d->in_channels);
+    plan->zero_row = nm_alloc_unset(row_bytes);
+    if (!plan->weights || !plan->bias || (scaled && !plan->scale) || (offset && !plan->offset) ||
+        !plan->zero_row)
         return NM_OUT_OF_MEMORY;
+    /* it goes through the kernel's flip like any other */
+    memset(plan->zero_row, plan->pad ^ plan->flip, row_bytes);
     conv->info.weight_bytes += plan->blocks * plan->block_bytes + slots * 4 * (1 + scaled + offset);
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
 }
 
-/** Workspace: unpacked activations, a row of zero points, then each thread's expanded weights. */
+/** Workspace: unpacked activations, then each thread's row pointers and expanded weights. */
 static size_t unpacked_bytes(const nm_conv *conv, const depthwise_plan *plan) {
     const nm_conv_desc *d = &conv->desc;
     return is_packed(conv) && !plan->nibbles
                ? nm_piece(d->batch * d->in_height * d->in_width * d->in_channels)
                : 0;
-}
-
-static size_t zero_row_bytes(const nm_conv *conv, const depthwise_plan *plan) {
-    return nm_piece(bytes_of(plan, conv->desc.in_width * conv->desc.in_channels));
 }
 
 static size_t expanded_bytes(const nm_conv *conv, const depthwise_plan *plan) {
@@ -335,24 +338,25 @@ static size_t list_bytes(const nm_conv *conv, const depthwise_plan *plan) {
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const depthwise_plan *plan = conv->plan;
-    return unpacked_bytes(conv, plan) + zero_row_bytes(conv, plan) +
+    return unpacked_bytes(conv, plan) +
            nm_useful_threads(conv, threads) * (list_bytes(conv, plan) + expanded_bytes(conv, plan));
 }
 
 /** Output rows begin..end of one image, one block of channels. */
 static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
-                      const void *weights, const char *image, const char *zero_row,
-                      const char **list, void *output, size_t begin, size_t end) {
+                      const void *weights, const char *image, const char **list, void *output,
+                      size_t begin, size_t end) {
     const nm_conv_desc *d = &conv->desc;
     const channel_block *block = &plan->block[b];
     const size_t pixel = bytes_of(plan, d->in_channels);
     const size_t out_element = nm_tensor_bytes(d->output_type, 1);
     const size_t row_bytes = conv->info.out_width * d->out_channels * out_element;
     const size_t first = bytes_of(plan, block->channel);
+    const char *const zero = plan->zero_row;
     for (size_t i = 0; i < (end - begin - 1) * plan->row_step + plan->rows; ++i) {
         const size_t o = d->dilation[0] == 1 ? 0 : i / plan->rows, tap = i - o * plan->rows;
         const size_t h = (begin + o) * d->stride[0] + tap * d->dilation[0] - d->padding[0];
-        list[i] = (h < d->in_height ? image + h * d->in_width * pixel : zero_row) + first;
+        list[i] = (h < d->in_height ? image + h * d->in_width * pixel : zero) + first;
     }
     const nm_depthwise_run run = {
         .row = list,
@@ -360,7 +364,7 @@ static void run_block(const nm_conv *conv, const depthwise_plan *plan, size_t b,
         .rows = plan->rows,
         .column_bytes = (ptrdiff_t)pixel,
         .columns = d->in_width,
-        .absent = zero_row,
+        .absent = zero,
         .first_column = -(ptrdiff_t)d->padding[1],
         .kernel_width = d->kernel_width,
         .stride = d->stride[1],
@@ -394,7 +398,7 @@ static size_t share(size_t n, size_t me, size_t team) { return n / 2 * me / team
 typedef struct depthwise_job {
     const nm_conv *conv;
     const void *input;
-    char *output, *unpacked, *zero_row, *own;
+    char *output, *unpacked, *own;
 } depthwise_job;
 
 /** Thread `me` of `team`. */
@@ -432,7 +436,7 @@ static void run_share(const depthwise_job *job, size_t me, size_t team) {
              row = end) {
             const size_t n = row / height, begin = row % height;
             end = last < (n + 1) * height ? last : (n + 1) * height;
-            run_block(conv, plan, b, weights, in + n * image_bytes, job->zero_row, list,
+            run_block(conv, plan, b, weights, in + n * image_bytes, list,
                       job->output + n * output_bytes, begin, end - n * height);
         }
     }
@@ -440,18 +444,13 @@ static void run_share(const depthwise_job *job, size_t me, size_t team) {
 
 static void run(const nm_conv *conv, const void *input, void *output, void *workspace,
                 unsigned threads) {
-    const nm_conv_desc *d = &conv->desc;
     const depthwise_plan *plan = conv->plan;
     const unsigned useful = nm_useful_threads(conv, threads);
-    char *const zero_row = (char *)workspace + unpacked_bytes(conv, plan);
     const depthwise_job job = {.conv = conv,
                                .input = input,
                                .output = output,
                                .unpacked = workspace,
-                               .zero_row = zero_row,
-                               .own = zero_row + zero_row_bytes(conv, plan)};
-    /* the zero row goes through the kernel's flip like any other */
-    memset(zero_row, plan->pad ^ plan->flip, bytes_of(plan, d->in_width * d->in_channels));
+                               .own = (char *)workspace + unpacked_bytes(conv, plan)};
     /* a parallel region of one thread would cost as much as a small map */
     if (useful == 1) {
         run_share(&job, 0, 1);
