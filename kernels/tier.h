@@ -118,6 +118,7 @@ typedef struct nm_winograd_tile {
     bool transient;           /**< each row of phases takes the place of the last in `input` */
     const uint8_t *positions; /**< [16] how many each phase has */
     const void *weights;      /**< [position][step][nr][lanes][step elements] */
+    const int8_t *packed;     /**< of what nm_tier.winograd_widening makes them first */
     const int32_t *start;     /**< [output row][output column][nr * lanes] */
     char *const *output;      /**< [output row][output column][mr] pixels */
     size_t channel, channels;
@@ -215,6 +216,9 @@ typedef struct nm_tier {
     nm_tile_fn *tile_asking[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_tile_fn *tile_asking_f32[NM_MAX_NR + 1][NM_MAX_MR + 1];
     nm_winograd_fn *winograd[NM_MAX_NR + 1][NM_MAX_MR + 1]; /**< [nr][mr] */
+    /** The first of the blocks that read the same weights makes them of bytes as it goes. NULL
+     * where weights are bytes. */
+    nm_winograd_fn *winograd_widening[NM_MAX_NR + 1][NM_MAX_MR + 1];
     /** Parts a row's pixels, of `bytes` bytes each, into even and odd ones, `stride` bytes apart.
      */
     void (*winograd_part)(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
@@ -223,7 +227,8 @@ typedef struct nm_tier {
     void (*winograd_filters)(const nm_winograd_filters *filters, void *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */
     int32_t winograd_bias;
-    float winograd_dot; /**< what one of their dot products costs in those of tile_int */
+    float winograd_dot; /**< what one of their dot products costs in those of tile_int ... */
+    float direct_dot_8; /**< with activations of 4 bits; and what one with 8 bits costs */
     nm_depthwise_fn *depthwise_int, *depthwise_f32;
     /** 3x3 without dilation, stride 1 or columns of stride 2, of nibbles as they are packed; NULL
      * where there is none. */

@@ -9,6 +9,9 @@
  *     4-bit operands, 8-bit elements: |weights| <= 16 * 8, activations -30..60
  *     8-bit operands, 16-bit elements: |weights| <= 16 * 128, |activations| <= 4 * 255
  *
+ * Transformed int4 weights are kept as bytes in either case. Where the tier multiplies 16-bit
+ * elements, the first block that a thread takes through a panel widens them.
+ *
  * Sums are taken modulo 2^32: only four times the accumulator must fit int32.
  *
  * A unit of work is a block of tiles times a panel of output channels; threads take equal runs of
@@ -33,8 +36,7 @@ enum { CHUNK_BYTES = 512 * 1024 };
 
 typedef struct panel {
     size_t channel, channels, nr;
-    size_t weights; /* byte offset */
-    size_t start;   /* element offset */
+    size_t weights, start; /* element offsets */
 } panel;
 
 typedef struct winograd_plan {
@@ -47,11 +49,13 @@ typedef struct winograd_plan {
     size_t tile_bytes; /* of a tile's channels at one position */
     size_t block;      /* most tiles of a block */
     size_t blocks;
-    size_t chunk; /* blocks of a chunk */
+    bool resident; /* each block goes through all panels: the weights stay near */
+    size_t chunk;  /* blocks of a chunk */
     size_t panels;
     panel *panel;
-    size_t weight_bytes;
-    char *weights;
+    size_t weight_count;
+    bool narrow;   /* weights are kept as bytes, which are not the tier's elements */
+    char *weights; /* as they are kept */
     int32_t *start;
     float *quarter_scale; /* narrow epilogues: the scales over four */
     nm_epilogue epilogue;
@@ -80,6 +84,8 @@ static double direct_cost(const nm_conv *conv) {
     const size_t height = conv->info.out_height, width = conv->info.out_width;
     const size_t row_steps = nm_ceil_div(d->kernel_width * d->in_channels, conv->tier->step);
     double steps = (double)(d->kernel_height * row_steps);
+    if (d->precision == NM_W4A8)
+        steps *= conv->tier->direct_dot_8;
     if (nm_staged_zero(conv) == 0) {
         steps *= taps_inside(d->in_height, height, d->kernel_height, d->padding[0]);
         if (d->padding[1] <= 1 && d->padding[3] <= 1) /* of a row's first and last pixel only */
@@ -90,15 +96,29 @@ static double direct_cost(const nm_conv *conv) {
            (steps + PIXEL_OVERHEAD * (double)nm_this_processor()->overhead);
 }
 
+/** The table of conv's tier whose elements hold the transformed operands; NULL if it has none. */
+static const nm_tier *fitting_tier(const nm_conv *conv) {
+    if (!conv->tier || conv->desc.precision == NM_F32)
+        return NULL;
+    if (conv->desc.precision == NM_W4A4)
+        return conv->tier;
+    const nm_tier *tier = nm_tier_for(conv->tier->isa, NM_W8A8);
+    return tier->wt_size > 1 ? tier : NULL;
+}
+
+/** Bytes of a transformed weight as it is kept. */
+static size_t kept_size(const nm_conv *conv, const nm_tier *tier) {
+    return nm_is_int4(conv) ? 1 : tier->wt_size;
+}
+
 /** Winograd's, in those. What everything else costs was fitted to timings (see cpu.c): a tile's
  * outputs of a vector; a vector of the input transform, which serves all output channels, and what
  * comes with each position of it. Weights that outgrow the second-level cache come from beyond it
  * in every run. */
-static double winograd_cost(const nm_conv *conv) {
+static double winograd_cost(const nm_conv *conv, const nm_tier *tier) {
     enum { LANE_OVERHEAD = 6, TRANSFORM = 6, POSITION_OVERHEAD = 1 };
     enum { CACHE_BYTES = 2 * 1024 * 1024 };
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = conv->tier;
     const nm_processor *processor = nm_this_processor();
     const size_t channels = d->in_channels;
     const double outputs = (double)nm_ceil_div(d->out_channels, tier->lanes);
@@ -112,28 +132,23 @@ static double winograd_cost(const nm_conv *conv) {
     const double transform =
         positions * (TRANSFORM * vectors + POSITION_OVERHEAD) * (double)processor->overhead;
     const double overhead = LANE_OVERHEAD * (double)tier->lanes * (double)processor->overhead;
-    const double weights = positions * (double)(channels * d->out_channels * tier->wt_size);
+    const double weights = positions * (double)(channels * d->out_channels * kept_size(conv, tier));
     const double stream = weights > CACHE_BYTES ? weights * (double)processor->weight : 0;
     return tiles * (outputs * (products + overhead) + transform) + stream;
 }
 
-/** Whether the tier multiplies elements that hold the transformed operands. */
-static bool fits(const nm_conv *conv) {
-    return conv->desc.precision == NM_W4A4 ||
-           (conv->desc.precision != NM_F32 && conv->tier->wt_size > 1);
-}
-
 static bool supports(const nm_conv *conv, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
-    if (!conv->tier || !fits(conv) || d->group_size || d->weight_zero_point || d->groups != 1 ||
-        d->stride[0] != 1 || d->stride[1] != 1 || d->dilation[0] != 1 || d->dilation[1] != 1 ||
+    const nm_tier *tier = fitting_tier(conv);
+    if (!tier || d->group_size || d->weight_zero_point || d->groups != 1 || d->stride[0] != 1 ||
+        d->stride[1] != 1 || d->dilation[0] != 1 || d->dilation[1] != 1 ||
         !axis(d->kernel_height) || !axis(d->kernel_width))
         return false;
     /* four times any accumulator must fit int32 */
     const uint64_t limit = INT32_MAX / 4;
     if (conv->reduction > limit || nm_largest_sum(conv) + nm_largest_bias(conv, bias) > limit)
         return false;
-    return d->algorithm == NM_ALGORITHM_WINOGRAD || winograd_cost(conv) < direct_cost(conv);
+    return d->algorithm == NM_ALGORITHM_WINOGRAD || winograd_cost(conv, tier) < direct_cost(conv);
 }
 
 static void destroy(void *opaque) {
@@ -158,6 +173,7 @@ typedef struct packer {
     int32_t row_ones[TILE][NM_WINOGRAD_MAX_TAPS], column_ones[TILE][NM_WINOGRAD_MAX_TAPS];
     int8_t *unpacked; /* a panel's weights, a byte each, if they are not the caller's */
     int8_t *taps;     /* spread, for nm_tier.winograd_filters */
+    int16_t *wide;    /* a panel's transformed weights, if they are to be bytes */
 } packer;
 
 static void sum_ones(const nm_winograd_axis *axis, int32_t ones[TILE][NM_WINOGRAD_MAX_TAPS]) {
@@ -210,19 +226,27 @@ static void pack_panel(const nm_conv *conv, winograd_plan *plan, const panel *p,
                                          .five_columns = conv->desc.kernel_width == 5,
                                          .taps = k->taps,
                                          .count = count};
-    tier->winograd_filters(&filters, plan->weights + p->weights);
+    if (!plan->narrow) {
+        tier->winograd_filters(&filters, plan->weights + p->weights * tier->wt_size);
+        return;
+    }
+    tier->winograd_filters(&filters, k->wide);
+    int8_t *const out = (int8_t *)plan->weights + p->weights;
+    for (size_t i = 0; i < plan->positions * count; ++i)
+        out[i] = (int8_t)k->wide[i];
 }
 
 static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                       const int32_t *bias) {
     const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
     const size_t channels = nm_widest_tile(conv->tier) * conv->tier->lanes; /* of a panel */
+    const size_t count = plan->steps * channels * conv->tier->step;
     packer k = {
         .unpacked = nm_is_int4(conv) ? nm_alloc_unset(channels * conv->reduction) : NULL,
-        .taps =
-            nm_alloc_unset(taps * plan->steps * channels * conv->tier->step + NM_ACTIVATION_SLACK),
+        .taps = nm_alloc_unset(taps * count + NM_ACTIVATION_SLACK),
+        .wide = plan->narrow ? nm_alloc_unset(plan->positions * count * sizeof(int16_t)) : NULL,
     };
-    const bool ok = (k.unpacked || !nm_is_int4(conv)) && k.taps;
+    const bool ok = (k.unpacked || !nm_is_int4(conv)) && k.taps && (k.wide || !plan->narrow);
     if (ok) {
         sum_ones(plan->rows, k.row_ones);
         sum_ones(plan->columns, k.column_ones);
@@ -231,7 +255,13 @@ static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
     }
     free(k.unpacked);
     free(k.taps);
+    free(k.wide);
     return ok ? NM_OK : NM_OUT_OF_MEMORY;
+}
+
+/** Weights of a panel's vector of output channels. */
+static size_t panel_vector(const nm_conv *conv, const winograd_plan *plan) {
+    return plan->positions * plan->steps * conv->tier->lanes * conv->tier->step;
 }
 
 /** Cuts the output channels into panels, as the direct kernels do. */
@@ -253,15 +283,16 @@ static bool plan_panels(nm_conv *conv, winograd_plan *plan) {
         p->channels = (end * tier->lanes < channels ? end * tier->lanes : channels) - p->channel;
         p->weights = weights;
         p->start = start;
-        weights += plan->positions * plan->steps * p->nr * tier->lanes * tier->step * tier->wt_size;
+        weights += p->nr * panel_vector(conv, plan);
         start += 4 * p->nr * tier->lanes;
         if (tier->mr[p->nr] < plan->block)
             plan->block = tier->mr[p->nr];
     }
-    plan->weight_bytes = weights;
-    plan->weights = nm_alloc_unset(weights);
+    const size_t kept = weights * kept_size(conv, tier);
+    plan->weight_count = weights;
+    plan->weights = nm_alloc_unset(kept);
     plan->start = nm_alloc(start * sizeof *plan->start);
-    conv->info.weight_bytes += weights + start * sizeof *plan->start;
+    conv->info.weight_bytes += kept + start * sizeof *plan->start;
     return plan->weights && plan->start;
 }
 
@@ -300,11 +331,13 @@ static size_t block_bytes(const winograd_plan *plan) {
 
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = conv->tier;
+    const nm_tier *tier = fitting_tier(conv);
     winograd_plan *plan = nm_alloc(sizeof *plan);
     if (!plan)
         return NM_OUT_OF_MEMORY;
     conv->plan = plan;
+    conv->tier = tier;
+    plan->narrow = kept_size(conv, tier) < tier->wt_size;
     plan->rows = axis(d->kernel_height);
     plan->columns = axis(d->kernel_width);
     plan->positions = plan->rows->positions * plan->columns->positions;
@@ -320,8 +353,8 @@ static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     if (!plan_panels(conv, plan) || !plan_epilogue(conv, plan, bias))
         return NM_OUT_OF_MEMORY;
     plan->blocks = nm_ceil_div(plan->tiles, plan->block);
-    const size_t chunk =
-        plan->weight_bytes <= RESIDENT_WEIGHTS ? 1 : CHUNK_BYTES / block_bytes(plan) + 1;
+    plan->resident = plan->weight_count * tier->wt_size <= RESIDENT_WEIGHTS;
+    const size_t chunk = plan->resident ? 1 : CHUNK_BYTES / block_bytes(plan) + 1;
     plan->chunk = chunk < plan->blocks ? chunk : plan->blocks;
     name_kernel(conv, plan);
     return pack(conv, plan, weights, bias);
@@ -346,14 +379,23 @@ static size_t line_bytes(const winograd_plan *plan) {
     return nm_piece(row_bytes(plan) + NM_ACTIVATION_SLACK);
 }
 
+/** Of widened weights: all that stay near, else those of the largest panel. */
+static size_t widened_bytes(const nm_conv *conv, const winograd_plan *plan) {
+    if (!plan->narrow)
+        return 0;
+    const size_t panel = nm_widest_tile(conv->tier) * panel_vector(conv, plan);
+    return nm_piece((plan->resident ? plan->weight_count : panel) * conv->tier->wt_size);
+}
+
 /** A thread's scratch. */
-static size_t scratch_bytes(const winograd_plan *plan) {
-    return line_bytes(plan) + transformed_bytes(plan) + nm_piece(plan->chunk * sizeof(bool));
+static size_t scratch_bytes(const nm_conv *conv, const winograd_plan *plan) {
+    return line_bytes(plan) + transformed_bytes(plan) + widened_bytes(conv, plan) +
+           nm_piece((plan->chunk + plan->panels) * sizeof(bool));
 }
 
 static size_t workspace_size(const nm_conv *conv, unsigned threads) {
     const winograd_plan *plan = conv->plan;
-    return staged_bytes(conv, plan) + nm_useful_threads(conv, threads) * scratch_bytes(plan);
+    return staged_bytes(conv, plan) + nm_useful_threads(conv, threads) * scratch_bytes(conv, plan);
 }
 
 /** Some tiles that follow each other in a row: their image, the first one's output row and column.
@@ -416,9 +458,26 @@ static void find_pixels(const nm_conv *conv, strip at, char *output, size_t chan
     }
 }
 
-/** One block of tiles times one panel; `transform` says whether the block must yet be. */
-static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel *p, size_t block,
-                     const char *staged, bool transform, void *transformed, char *output) {
+/** A thread of a run. */
+typedef struct worker {
+    const nm_conv *conv;
+    const winograd_plan *plan;
+    const char *staged;
+    char *output;
+    char *transformed; /* the chunk's blocks */
+    bool *ready;       /* [chunk] which of them are */
+    char *widened;     /* weights, if they are kept narrow */
+    bool *wide;        /* [panels] which of them are */
+} worker;
+
+/** Block b of a chunk, one panel. */
+static void run_unit(const worker *w, const panel *p, size_t block, size_t b) {
+    const nm_conv *conv = w->conv;
+    const winograd_plan *plan = w->plan;
+    bool *const wide = &w->wide[p - plan->panel];
+    const nm_tier *tier = conv->tier;
+    const char *const kept = plan->weights + p->weights * kept_size(conv, tier);
+    char *const widened = w->widened + (plan->resident ? p->weights * tier->wt_size : 0);
     const size_t first = first_tile(plan, block), mr = first_tile(plan, block + 1) - first;
     strip strips[NM_MAX_MR];
     nm_winograd_strip inputs[NM_MAX_MR];
@@ -426,51 +485,56 @@ static void run_unit(const nm_conv *conv, const winograd_plan *plan, const panel
     char beyond[NM_CHANNEL_SLACK * 4];
     const size_t count = cut_strips(plan, first, mr, strips);
     for (size_t i = 0, m = 0; i < count; m += strips[i++].tiles) {
-        inputs[i] = strip_input(conv, plan, strips[i], staged);
-        find_pixels(conv, strips[i], output, p->channel, beyond, mr, pixel + m);
+        inputs[i] = strip_input(conv, plan, strips[i], w->staged);
+        find_pixels(conv, strips[i], w->output, p->channel, beyond, mr, pixel + m);
     }
     const nm_winograd_tile tile = {
-        .input = transformed,
+        .input = w->transformed + b * block_bytes(plan),
         .strip = inputs,
-        .strips = transform ? count : 0,
+        .strips = w->ready[b] ? 0 : count,
         .transient = plan->panels == 1,
         .tile_bytes = (ptrdiff_t)plan->tile_bytes,
         .steps = plan->steps,
         .positions = plan->phase,
-        .weights = plan->weights + p->weights,
+        .weights = plan->narrow ? widened : kept,
+        .packed = (const int8_t *)kept,
         .start = plan->start + p->start,
         .output = pixel,
         .channel = p->channel,
         .channels = p->channels,
         .epilogue = &plan->epilogue,
     };
-    conv->tier->winograd[p->nr][mr](&tile);
+    if (plan->narrow && !*wide)
+        tier->winograd_widening[p->nr][mr](&tile);
+    else
+        tier->winograd[p->nr][mr](&tile);
+    w->ready[b] = plan->panels > 1;
+    *wide = true;
 }
 
 /** Units begin..end, in the order of chunks of blocks, in them panels, in them blocks. A block is
- *  transformed when its first unit comes. `scratch` is the thread's own. */
-static void run_units(const nm_conv *conv, const winograd_plan *plan, const char *staged,
-                      char *scratch, char *output, size_t begin, size_t end) {
-    bool *const ready = (bool *)(scratch + transformed_bytes(plan));
-    memset(ready, 0, plan->chunk * sizeof *ready);
+ *  transformed when its first unit comes. */
+static void run_units(const worker *w, size_t begin, size_t end) {
+    const winograd_plan *plan = w->plan;
+    memset(w->ready, 0, plan->chunk * sizeof *w->ready);
+    memset(w->wide, 0, plan->panels * sizeof *w->wide);
     size_t first = begin / (plan->chunk * plan->panels) * plan->chunk; /* block of the chunk */
     size_t left = plan->blocks - first, count = left < plan->chunk ? left : plan->chunk;
     size_t panel = (begin - first * plan->panels) / count;
     size_t b = (begin - first * plan->panels) % count;
     for (size_t u = begin; u < end; ++u) {
-        run_unit(conv, plan, &plan->panel[panel], first + b, staged, !ready[b],
-                 scratch + b * block_bytes(plan), output);
-        ready[b] = plan->panels > 1;
+        run_unit(w, &plan->panel[panel], first + b, b);
         if (++b < count)
             continue;
         b = 0;
+        w->wide[panel] = plan->resident; /* or the next one's take their place */
         if (++panel < plan->panels)
             continue;
         panel = 0;
         first += count;
         left -= count;
         count = left < plan->chunk ? left : plan->chunk;
-        memset(ready, 0, count * sizeof *ready);
+        memset(w->ready, 0, count * sizeof *w->ready);
     }
 }
 
@@ -497,11 +561,21 @@ static void run(const nm_conv *conv, const void *input, void *output, void *work
 #pragma omp parallel num_threads(useful) if (useful > 1)
     {
         const size_t me = (size_t)omp_get_thread_num(), team = (size_t)omp_get_num_threads();
-        char *const line = staged + staged_bytes(conv, plan) + me * scratch_bytes(plan);
+        char *const line = staged + staged_bytes(conv, plan) + me * scratch_bytes(conv, plan);
+        char *const transformed = line + line_bytes(plan);
+        char *const widened = transformed + transformed_bytes(plan);
+        bool *const ready = (bool *)(widened + widened_bytes(conv, plan));
+        const worker w = {.conv = conv,
+                          .plan = plan,
+                          .staged = staged,
+                          .output = output,
+                          .transformed = transformed,
+                          .ready = ready,
+                          .widened = widened,
+                          .wide = ready + plan->chunk};
         stage_rows(conv, plan, input, staged, line, me * rows / team, (me + 1) * rows / team);
 #pragma omp barrier
-        run_units(conv, plan, staged, line + line_bytes(plan), output, me * units / team,
-                  (me + 1) * units / team);
+        run_units(&w, me * units / team, (me + 1) * units / team);
     }
 }
 

@@ -99,8 +99,8 @@ typedef enum nm_isa {
 typedef enum nm_algorithm {
     NM_ALGORITHM_AUTO = 0,
     NM_ALGORITHM_DIRECT,
-    /** Exact integer Winograd: 3x3 and 5x5, stride 1. NM_W4A4, and NM_W8A8 on tiers that multiply
-     *  16 bits (avx2). */
+    /** Exact integer Winograd: 3x3 and 5x5, stride 1. NM_W4A4, and NM_W8A8 and NM_W4A8 on
+     *  tiers that multiply 16 bits (avx2). */
     NM_ALGORITHM_WINOGRAD,
     NM_ALGORITHM_COUNT
 } nm_algorithm;

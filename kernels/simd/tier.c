@@ -83,7 +83,7 @@ enum { EXPAND_BLOCK = VL * 4 };
     static void tile_f32_##MR##x##NR(const nm_tile *t) { tile_f32(t, MR, NR); }                    \
     static void tile_asking_##MR##x##NR(const nm_tile *t) { tile_asking(t, MR, NR); }              \
     static void tile_asking_f32_##MR##x##NR(const nm_tile *t) { tile_asking_f32(t, MR, NR); }      \
-    static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, MR, NR); }
+    static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, false, MR, NR); }
 TILES(DEFINE)
 
 #if defined(NM_INT4_WEIGHTS)
@@ -102,6 +102,17 @@ TILES(DEFINE_EXPANDING)
 TILES(DEFINE_NIBBLES)
 #else
 #define ROW_NIBBLES(MR, NR) [NR][MR] = NULL,
+#endif
+
+#if defined(WIDENS)
+#define DEFINE_WIDENING(MR, NR)                                                                    \
+    static void winograd_widening_##MR##x##NR(const nm_winograd_tile *t) {                         \
+        winograd(t, true, MR, NR);                                                                 \
+    }
+#define ROW_WIDENING(MR, NR) [NR][MR] = winograd_widening_##MR##x##NR,
+TILES(DEFINE_WIDENING)
+#else
+#define ROW_WIDENING(MR, NR) [NR][MR] = NULL,
 #endif
 
 #define DEFINE_PACKED(MR, NR)                                                                      \
@@ -137,10 +148,12 @@ const nm_tier NM_TIER = {
     .tile_asking = {TILES(ROW_ASKING)},
     .tile_asking_f32 = {TILES(ROW_ASKING_F32)},
     .winograd = {TILES(ROW_WINOGRAD)},
+    .winograd_widening = {TILES(ROW_WIDENING)},
     .winograd_part = winograd_part,
     .winograd_filters = winograd_filters,
     .winograd_bias = WINOGRAD_BIAS,
     .winograd_dot = WINOGRAD_DOT,
+    .direct_dot_8 = DIRECT_DOT_8,
     .depthwise_int = depthwise_int,
     .depthwise_f32 = depthwise_f32,
 #if defined(HIGH_NIBBLES)

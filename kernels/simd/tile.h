@@ -10,9 +10,21 @@
 #define PIXEL(pointers, m, stride) ((pointers)[(m) / 3] + (ptrdiff_t)((m) % 3) * (stride))
 #define POINTERS(mr) (((mr) + 2) / 3)
 
+/* How weights are kept that the first tile to read them expands along with its products: */
+#if defined(WIDENS)
+/* bytes, a step at a time. */
+#define EXPAND_STEPS(nr) 1
+INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, int nr) {
+    enum { WEIGHTS = VL * DOT_STEP };
+    for (size_t i = 0; i < steps * (size_t)nr; ++i, packed += WEIGHTS, w += WEIGHTS)
+        vw_store(w, vw_widen(packed));
+    return packed;
+}
+#else
+/* nibbles, whole expand blocks. */
+#define EXPAND_STEPS(nr) PACKED_STEPS(nr)
 /** The nibbles of `steps` steps become weights, which come before the products that read them by so
- *  little that they are still on their way to the cache: whole expand blocks. Returns the nibbles
- *  after them. */
+ *  little that they are still on their way to the cache. Returns the nibbles after them. */
 INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, int nr) {
     for (size_t i = 0; i < steps * nr * VL * DOT_STEP; i += 2 * EXPAND_BLOCK) {
         __builtin_prefetch(packed + 1024);
@@ -21,16 +33,17 @@ INLINE const int8_t *expand_steps(const int8_t *packed, wt_t *w, size_t steps, i
     }
     return packed;
 }
+#endif
 
 /** acc += the products of `steps` > 0 steps of activations from x on, pixels `stride` bytes apart.
- *  `packed`, if given, is where the nibbles are of which the weights are made first; `ahead`, if
+ *  `packed`, if given, is where those are of which the weights are made first; `ahead`, if
  * not 0, how many bytes ahead the weights are prefetched; `mask`, if given, selects the
  * activations' bits. Returns the weights after them. */
 INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
                                     size_t steps, const wt_t *w, const int8_t **packed,
                                     size_t ahead, const vx *mask, int mr, int nr) {
     const char *pixel[POINTERS(NM_MAX_MR)];
-    const size_t together = packed ? PACKED_STEPS(nr) : 1;
+    const size_t together = packed ? EXPAND_STEPS(nr) : 1;
     (void)mask; /* where there are no masks */
     UNROLL for (int i = 0; i < POINTERS(mr); ++i) pixel[i] = x + 3 * i * stride;
     /* Where the accumulators leave no register for it, the last weight vector is an operand in
@@ -71,12 +84,15 @@ INLINE const wt_t *accumulate_steps(vi acc[][NM_MAX_NR], const char *x, ptrdiff_
 /** For Winograd: each tile reads all of a panel's weights, which come from the second-level cache.
  */
 INLINE const wt_t *accumulate_int(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
-                                  size_t steps, const wt_t *w, int mr, int nr) {
+                                  size_t steps, const wt_t *w, const int8_t **packed, int mr,
+                                  int nr) {
     enum { AHEAD = 1024 };
-    return accumulate_steps(acc, x, stride, steps, w, NULL, AHEAD, NULL, mr, nr);
+    return accumulate_steps(acc, x, stride, steps, w, packed, AHEAD, NULL, mr, nr);
 }
 
+/* DIRECT_DOT_8: what a dot product costs with activations of 8 bits, in those with 4. */
 #if defined(SUM_STEPS_8)
+#define DIRECT_DOT_8 (1 + 1.0F / SUM_STEPS_8)
 /** As accumulate_int(), with sums of `sum_steps` steps taken in 16 bits: two instructions a product
  *  instead of three. */
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
@@ -111,6 +127,7 @@ INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const 
     return w;
 }
 #else
+#define DIRECT_DOT_8 1.0F
 INLINE const wt_t *accumulate_tile(vi acc[][NM_MAX_NR], const nm_tile *t, const char *x,
                                    ptrdiff_t stride, size_t steps, const wt_t *w,
                                    const int8_t **packed, int mr, int nr) {

@@ -281,6 +281,12 @@ INLINE vx vx_broadcast(const act_t *p) {
     return vi_set1(x);
 }
 INLINE vw vw_load(const wt_t *p) { return simde_mm256_loadu_si256((const simde__m256i *)p); }
+INLINE void vw_store(wt_t *p, vw w) { simde_mm256_storeu_si256((simde__m256i *)p, w); }
+/* 16 bytes. */
+#define WIDENS
+INLINE vw vw_widen(const int8_t *p) {
+    return simde_mm256_cvtepi8_epi16(simde_mm_loadu_si128((const simde__m128i *)p));
+}
 INLINE vi vi_dot(vi acc, vx x, vw w) {
     return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
 }

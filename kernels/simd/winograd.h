@@ -237,7 +237,8 @@ INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], cons
  *  4-bit operands come to 4 * 90 * 72 at most, as the positions with larger weights have smaller
  *  activations (4 * 60 * 96 and 4 * 45 * 128). */
 INLINE const wt_t *accumulate_transformed(vi acc[][NM_MAX_NR], const char *x, ptrdiff_t stride,
-                                          size_t steps, const wt_t *w, int mr, int nr) {
+                                          size_t steps, const wt_t *w, const int8_t **packed,
+                                          int mr, int nr) {
     enum { STEP = DOT_STEP * sizeof(act_t) };
     const size_t vector = VL * DOT_STEP;
     const char *pixel[POINTERS(NM_MAX_MR)];
@@ -260,7 +261,7 @@ INLINE const wt_t *accumulate_transformed(vi acc[][NM_MAX_NR], const char *x, pt
             w += 2 * nr * vector;
         } while (--pairs > 0);
     if (steps % 2)
-        w = accumulate_int(acc, x + (steps - 1) * STEP, stride, 1, w, mr, nr);
+        w = accumulate_int(acc, x + (steps - 1) * STEP, stride, 1, w, packed, mr, nr);
     return w;
 }
 #else
@@ -270,37 +271,39 @@ INLINE const wt_t *accumulate_transformed(vi acc[][NM_MAX_NR], const char *x, pt
 
 /** acc += the positions of the next phase. */
 INLINE const wt_t *winograd_phase(vi acc[][NM_MAX_NR], const nm_winograd_tile *t, int phase,
-                                  const char **x, const wt_t *w, int mr, int nr) {
+                                  const char **x, const wt_t *w, const int8_t **packed, int mr,
+                                  int nr) {
     int i = t->positions[phase];
     do {
-        w = accumulate_transformed(acc, *x, t->tile_bytes, t->steps, w, mr, nr);
+        w = accumulate_transformed(acc, *x, t->tile_bytes, t->steps, w, packed, mr, nr);
         *x += mr * t->tile_bytes;
     } while (--i > 0);
     return w;
 }
 
-INLINE void winograd(const nm_winograd_tile *t, int mr, int nr) {
+INLINE void winograd(const nm_winograd_tile *t, bool expanding, int mr, int nr) {
     winograd_sums sums;
     char *input = t->input;
     const wt_t *w = t->weights;
+    const int8_t *bytes = t->packed, **packed = expanding ? &bytes : NULL;
     for (int row = 0; row < 4; ++row) {
         if (t->strips)
             winograd_rows(t, (size_t)row, input, mr * t->tile_bytes);
         const char *x = input;
         vi acc[NM_MAX_MR][NM_MAX_NR];
         EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_set1(0);
-        w = winograd_phase(acc, t, 4 * row, &x, w, mr, nr);
+        w = winograd_phase(acc, t, 4 * row, &x, w, packed, mr, nr);
         int32_t *difference = sums.difference;
         READ_AGAIN(difference);
         EACH_VECTOR(m, n, at, mr, nr) vi_store(difference + at, acc[m][n], VL);
-        w = winograd_phase(acc, t, 4 * row + 1, &x, w, mr, nr);
+        w = winograd_phase(acc, t, 4 * row + 1, &x, w, packed, mr, nr);
         READ_AGAIN(difference);
         EACH_VECTOR(m, n, at, mr, nr) {
             const vi a = vi_load(difference + at);
             vi_store(difference + at, vi_sub(vi_add(a, a), acc[m][n]), VL);
         }
         for (int j = 0; j < 2; ++j) {
-            w = winograd_phase(acc, t, 4 * row + 2 + j, &x, w, mr, nr);
+            w = winograd_phase(acc, t, 4 * row + 2 + j, &x, w, packed, mr, nr);
             const int32_t *const start = t->start + j * nr * VL;
             if (row == 0)
                 winograd_keep(acc, sums.sum[j], mr, nr);
