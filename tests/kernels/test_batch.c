@@ -1,7 +1,7 @@
 /**
- * Batches of images that outgrow the caches together, which plans take in rounds of a few: every
- * image comes out as the scalar reference has it, which takes whole batches, or, in floats, as
- * alone.
+ * Layers that outgrow the caches, by the images of a batch together, which plans take in rounds of
+ * a few, or by Winograd's weights, for which they take chunks of the map: every image comes out as
+ * the scalar reference has it, which takes whole batches, or, in floats, as alone.
  */
 #include "dtype.h"
 #include "narrowmac.h"
@@ -14,14 +14,17 @@
 typedef struct layer {
     const char *name;
     size_t batch, size, in_channels, out_channels, groups, kernel;
+    nm_algorithm algorithm;
+    nm_dtype output; /* of integers; long sums would all saturate 8 bits */
 } layer;
 
 static const layer layers[] = {
-    {"3x3, two images a round", 4, 229, 5, 1, 1, 3},
-    {"1x1, an odd batch of odd nibbles", 3, 229, 5, 2, 1, 1},
-    {"1x1, an image a round", 2, 160, 26, 10, 1, 1},
-    {"1x1, pixels asked for as tiles go", 2, 120, 90, 10, 1, 1},
-    {"depthwise", 3, 130, 32, 32, 32, 3},
+    {"3x3, two images a round", 4, 229, 5, 1, 1, 3, NM_ALGORITHM_AUTO, NM_UINT8},
+    {"1x1, an odd batch of odd nibbles", 3, 229, 5, 2, 1, 1, NM_ALGORITHM_AUTO, NM_UINT8},
+    {"1x1, an image a round", 2, 160, 26, 10, 1, 1, NM_ALGORITHM_AUTO, NM_UINT8},
+    {"1x1, pixels asked for as tiles go", 2, 120, 90, 10, 1, 1, NM_ALGORITHM_AUTO, NM_UINT8},
+    {"depthwise", 3, 130, 32, 32, 32, 3, NM_ALGORITHM_AUTO, NM_UINT8},
+    {"3x3, chunks of Winograd tiles", 1, 14, 1024, 70, 1, 3, NM_ALGORITHM_WINOGRAD, NM_INT32},
 };
 
 static nm_conv_desc describe(const layer *l, nm_precision precision) {
@@ -39,7 +42,7 @@ static nm_conv_desc describe(const layer *l, nm_precision precision) {
         d.padding[i] = l->kernel / 2;
     const bool real = precision == NM_F32;
     d.input_type = real ? NM_FLOAT32 : precision == NM_W4A4 ? NM_UINT4 : NM_UINT8;
-    d.output_type = real ? NM_FLOAT32 : NM_UINT8;
+    d.output_type = real ? NM_FLOAT32 : l->output;
     d.rounding = NM_ROUNDING_FLOAT;
     d.scale = &scale;
     d.scale_count = 1;
@@ -56,14 +59,16 @@ static void *random_tensor(nm_dtype type, size_t count, rng *r) {
     return values;
 }
 
-/** Whether the plan could be made; runs it `times` times, on one image after another. */
-static bool run(const nm_conv_desc *d, const void *weights, const char *input, char *output,
-                size_t times, unsigned threads) {
+/** Runs the plan `times` times, on one image after another, if it can be made. */
+static nm_status run(const nm_conv_desc *d, const void *weights, const char *input, char *output,
+                     size_t times, unsigned threads) {
     nm_conv *conv;
     nm_error error;
-    if (nm_conv_create(d, weights, NULL, &conv, &error) != NM_OK) {
-        tap_diag("%s", error.message);
-        return false;
+    const nm_status status = nm_conv_create(d, weights, NULL, &conv, &error);
+    if (status != NM_OK) {
+        if (status != NM_UNSUPPORTED)
+            tap_diag("%s", error.message);
+        return status;
     }
     const nm_conv_info info = nm_conv_get_info(conv);
     const size_t in = d->batch * d->in_height * d->in_width * d->in_channels;
@@ -75,10 +80,12 @@ static bool run(const nm_conv_desc *d, const void *weights, const char *input, c
                     output + i * dtype_bytes(d->output_type, out), workspace, threads);
     free(workspace);
     nm_conv_destroy(conv);
-    return true;
+    return NM_OK;
 }
 
-static bool agrees(const layer *l, nm_precision precision, nm_isa isa, unsigned threads) {
+/** Compares with the reference; NM_UNSUPPORTED where there is no kernel. */
+static nm_status compare(const layer *l, nm_precision precision, nm_isa isa, unsigned threads,
+                         bool *same) {
     rng r = rng_named(1, l->name);
     nm_conv_desc d = describe(l, precision), expected = d;
     const size_t weight_count =
@@ -88,16 +95,31 @@ static bool agrees(const layer *l, nm_precision precision, nm_isa isa, unsigned 
     const size_t bytes = dtype_bytes(d.output_type, l->batch * l->size * l->size * l->out_channels);
     char *batch = malloc(bytes), *reference = malloc(bytes);
     d.isa = isa;
+    d.algorithm = l->algorithm;
     expected.isa = precision == NM_F32 ? isa : NM_ISA_SCALAR;
     expected.batch = precision == NM_F32 ? 1 : l->batch;
-    const bool ok = run(&d, weights, input, batch, 1, threads) &&
-                    run(&expected, weights, input, reference, l->batch / expected.batch, 1) &&
-                    memcmp(batch, reference, bytes) == 0;
+    nm_status status = run(&d, weights, input, batch, 1, threads);
+    if (status == NM_OK)
+        status = run(&expected, weights, input, reference, l->batch / expected.batch, 1);
+    *same = status == NM_OK && memcmp(batch, reference, bytes) == 0;
     free(weights);
     free(input);
     free(batch);
     free(reference);
-    return ok;
+    return status;
+}
+
+static void check(const layer *l, nm_precision precision, nm_isa isa, unsigned threads) {
+    bool same;
+    const char *reason = "not on this CPU or not in this build";
+    if (nm_isa_available(isa)) {
+        if (compare(l, precision, isa, threads, &same) != NM_UNSUPPORTED) {
+            tap_ok(same, "%s, %s, %s", l->name, nm_precision_name(precision), nm_isa_name(isa));
+            return;
+        }
+        reason = "no Winograd of that precision on that tier";
+    }
+    tap_skip(reason, "%s, %s, %s", l->name, nm_precision_name(precision), nm_isa_name(isa));
 }
 
 int main(void) {
@@ -105,14 +127,7 @@ int main(void) {
         for (int precision = 0; precision < NM_PRECISION_COUNT; ++precision)
             for (int isa = NM_ISA_SCALAR; isa < NM_ISA_COUNT; ++isa) {
                 const unsigned threads = 1 + (unsigned)(i + (size_t)isa) % 2;
-                const char *of = nm_precision_name((nm_precision)precision);
-                const char *name = nm_isa_name((nm_isa)isa);
-                if (nm_isa_available((nm_isa)isa))
-                    tap_ok(agrees(&layers[i], (nm_precision)precision, (nm_isa)isa, threads),
-                           "%s, %s, %s", layers[i].name, of, name);
-                else
-                    tap_skip("not on this CPU or not in this build", "%s, %s, %s", layers[i].name,
-                             of, name);
+                check(&layers[i], (nm_precision)precision, (nm_isa)isa, threads);
             }
     return tap_done();
 }
