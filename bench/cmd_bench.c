@@ -286,7 +286,7 @@ int cmd_bench(int argc, const char **argv) {
                 {"isa", CLI_CHOICES, &options.isas, "I,..",
                  "Instruction-set tiers; default auto, the best", .choices = isa_names()},
                 {"algorithm", CLI_CHOICE, &options.algorithm, "A",
-                 "auto, direct or winograd; default auto", .choices = algorithm_names()},
+                 "auto, direct, winograd or winograd4; default auto", .choices = algorithm_names()},
                 {"threads", CLI_SIZES, &options.threads, "N,..", "Default 1 and all", .min = 1,
                  .max = 1024},
                 {"batch", CLI_SIZE, &options.batch, "N", "Images at once; default 1", .min = 1,

@@ -23,7 +23,7 @@ const char *nm_isa_name(nm_isa isa) {
 }
 
 const char *nm_algorithm_name(nm_algorithm algorithm) {
-    static const char *const name[NM_ALGORITHM_COUNT] = {"auto", "direct", "winograd"};
+    static const char *const name[NM_ALGORITHM_COUNT] = {"auto", "direct", "winograd", "winograd4"};
     return (unsigned)algorithm < NM_ALGORITHM_COUNT ? name[algorithm] : NULL;
 }
 
@@ -322,7 +322,8 @@ static nm_status check_choice(const nm_conv_desc *d, nm_error *error) {
         return INVALID("clamp: %g..%g is no range; give minimum <= maximum", d->clamp_min,
                        d->clamp_max);
     if ((unsigned)d->algorithm >= NM_ALGORITHM_COUNT)
-        return INVALID("algorithm: %d is none; use auto, direct or winograd", (int)d->algorithm);
+        return INVALID("algorithm: %d is none; use auto, direct, winograd or winograd4",
+                       (int)d->algorithm);
     if ((unsigned)d->isa >= NM_ISA_COUNT)
         return INVALID("isa: %d is none; use auto or a tier's name", (int)d->isa);
     if (!nm_isa_available(d->isa))
@@ -451,17 +452,15 @@ static size_t images_of_a_round(const nm_conv_desc *d, size_t out_height, size_t
 
 /** Preferred first; the first that supports the plan carries it out. */
 static const nm_family *const families[] = {
-    &nm_family_reference,
-    &nm_family_depthwise,
-    &nm_family_winograd,
-    &nm_family_direct,
+    &nm_family_reference, &nm_family_depthwise, &nm_family_winograd4,
+    &nm_family_winograd,  &nm_family_direct,
 };
 
-static const nm_family *choose(const nm_conv *conv, const void *bias) {
+static const nm_family *choose(const nm_conv *conv, const void *weights, const void *bias) {
     for (size_t i = 0; i < sizeof families / sizeof *families; ++i) {
         const nm_family *f = families[i];
         if ((conv->desc.algorithm == NM_ALGORITHM_AUTO || conv->desc.algorithm == f->algorithm) &&
-            f->supports(conv, bias))
+            f->supports(conv, weights, bias))
             return f;
     }
     return NULL;
@@ -504,7 +503,7 @@ nm_status nm_conv_create(const nm_conv_desc *desc, const void *weights, const vo
         .out_width = out_width,
         .macs = (uint64_t)desc->batch * out_height * out_width * desc->out_channels * reduction,
     };
-    conv->family = choose(conv, bias);
+    conv->family = choose(conv, weights, bias);
     if (!conv->family) {
         status = NM_FAIL(error, NM_UNSUPPORTED,
                          "algorithm: %s cannot do this layer on %s; use auto or direct",

@@ -25,7 +25,7 @@ struct nm_conv {
 struct nm_family {
     nm_algorithm algorithm;
     /** Whether the family can do what conv describes on conv->tier. */
-    bool (*supports)(const nm_conv *conv, const void *bias);
+    bool (*supports)(const nm_conv *conv, const void *weights, const void *bias);
     /** Packs the weights into conv->plan and names the kernel; adds to info.weight_bytes. */
     nm_status (*create)(nm_conv *conv, const void *weights, const void *bias);
     void (*destroy)(void *plan);
@@ -34,8 +34,8 @@ struct nm_family {
                 unsigned threads);
 };
 
-extern const nm_family nm_family_reference, nm_family_depthwise, nm_family_winograd,
-    nm_family_direct;
+extern const nm_family nm_family_reference, nm_family_depthwise, nm_family_winograd4,
+    nm_family_winograd, nm_family_direct;
 
 /** Bytes of n elements of a tensor; packed types round up. */
 size_t nm_tensor_bytes(nm_dtype type, size_t n);

@@ -40,7 +40,8 @@ typedef struct depthwise_plan {
     size_t row_step;   /* see nm_depthwise_run */
 } depthwise_plan;
 
-static bool supports(const nm_conv *conv, const void *bias) {
+static bool supports(const nm_conv *conv, const void *weights, const void *bias) {
+    (void)weights;
     (void)bias;
 
     /* A weight zero point would need the sums of each window: the direct kernels have them. */

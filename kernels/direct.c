@@ -66,7 +66,8 @@ typedef struct direct_plan {
 
 /* ---- Planning ------------------------------------------------------------------------------- */
 
-static bool supports(const nm_conv *conv, const void *bias) {
+static bool supports(const nm_conv *conv, const void *weights, const void *bias) {
+    (void)weights;
     (void)bias;
     return conv->tier;
 }

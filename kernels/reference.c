@@ -15,7 +15,8 @@ typedef struct reference_plan {
     float *group_scale;
 } reference_plan;
 
-static bool supports(const nm_conv *conv, const void *bias) {
+static bool supports(const nm_conv *conv, const void *weights, const void *bias) {
+    (void)weights;
     (void)bias;
 
     return !conv->tier && conv->desc.algorithm != NM_ALGORITHM_WINOGRAD;

@@ -19,6 +19,9 @@ enum {
     NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
     /** An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of 2^23 + n. */
     NM_TWO_23_BITS = 0x4B000000,
+    /** Elements between the weights of nm_tier.winograd4's positions, which would all lie in the same
+     * set of the first-level cache where a power of two were from one to the next. */
+    NM_WINOGRAD4_GAP = 32,
     /** Bytes after the last element of an activation buffer of ours that a kernel may read. */
     NM_ACTIVATION_SLACK = 64,
 };
@@ -83,12 +86,13 @@ typedef struct nm_tile {
 typedef void nm_tile_fn(const nm_tile *tile);
 
 /** Some Winograd tiles that follow each other in a row, for the input transform. Pixels are staged
- * `tile_bytes` apart, a row's even ones before its odd ones: of all tiles, and all their channels,
- * the same pixels are one run. */
+ * `tile_bytes` apart, a row's even ones before its odd ones (for tiles of four outputs, every
+ * fourth ones): of all tiles, and all their channels, the same pixels are one run. */
 typedef struct nm_winograd_strip {
-    const void *input;                 /**< the first tile's first pixel */
-    ptrdiff_t row_bytes, parity_bytes; /**< from row to row, from even to odd pixels */
-    bool five_rows, five_columns;      /**< nm_winograd_5 along the axis, else nm_winograd_3 */
+    const void *input; /**< the first tile's first pixel */
+    ptrdiff_t row_bytes,
+        parity_bytes;             /**< from row to row, from even to odd pixels (to the next) */
+    bool five_rows, five_columns; /**< nm_winograd_5 along the axis, else nm_winograd_3 */
     size_t tiles;
     ptrdiff_t tile_bytes; /**< also from tile to tile of what is transformed */
 } nm_winograd_strip;
@@ -219,10 +223,15 @@ typedef struct nm_tier {
     /** The first of the blocks that read the same weights makes them of bytes as it goes. NULL
      * where weights are bytes. */
     nm_winograd_fn *winograd_widening[NM_MAX_NR + 1][NM_MAX_MR + 1];
-    /** Parts a row's pixels, of `bytes` bytes each, into even and odd ones, `stride` bytes apart.
-     */
-    void (*winograd_part)(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
-                          void *odd);
+    /** Tiles of 4x4 outputs of 3x3 kernels: 36 positions in row-major order, `start` [nr * lanes]
+     * that of all outputs. Accumulators must fit 26 bits. NULL where elements are bytes. */
+    nm_winograd_fn *winograd4[NM_MAX_NR + 1][NM_MAX_MR + 1];
+    /** What their positions multiply, [36][count + NM_WINOGRAD4_GAP], of elements [3][3][count]. */
+    void (*winograd4_filters)(const void *taps, size_t count, void *out);
+    /** Parts a row's pixels, of `bytes` bytes each, into every `parts`-th ones, `stride` bytes
+     * apart; `part_bytes` lie from part to part. */
+    void (*winograd_part)(const void *row, size_t pixels, size_t bytes, size_t stride, size_t parts,
+                          size_t part_bytes, void *out);
     /** What each position multiplies, in order of execution: [position][count]. */
     void (*winograd_filters)(const nm_winograd_filters *filters, void *out);
     /** What the microkernels add to every transformed activation, which lie in -30..60. */

@@ -18,7 +18,7 @@ const char conv_config_help[] =
     "                           factor = multiplier * 2^(shift - 31); one or out_channels of each\n"
     "      {\"rounding\": \"float\", \"scale\": [..]}\n"
     "  clamp                    [min, max] in output units; null for no bound\n"
-    "  algorithm                auto, direct or winograd\n"
+    "  algorithm                auto, direct, winograd or winograd4\n"
     "  group_size, group_scale  int4 weights scaled in groups of 32 along the flattened height,\n"
     "                           width, channel reduction: 32 and [out_channels][groups of 32];\n"
     "                           bias is then float32, rounding float\n"

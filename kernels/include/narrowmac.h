@@ -100,8 +100,11 @@ typedef enum nm_algorithm {
     NM_ALGORITHM_AUTO = 0,
     NM_ALGORITHM_DIRECT,
     /** Exact integer Winograd: 3x3 and 5x5, stride 1. NM_W4A4, and NM_W8A8 and NM_W4A8 on
-     *  tiers that multiply 16 bits (avx2). */
+     *  tiers that multiply 16 bits (avx2). Tiles of 2x2 outputs. */
     NM_ALGORITHM_WINOGRAD,
+    /** Likewise, tiles of 4x4 outputs: 3x3, stride 1, integers, on tiers that multiply 16 bits,
+     * where the weights keep sums below 2^25. */
+    NM_ALGORITHM_WINOGRAD4,
     NM_ALGORITHM_COUNT
 } nm_algorithm;
 
@@ -118,7 +121,7 @@ typedef enum nm_rounding {
 NM_API const char *nm_precision_name(nm_precision precision);
 /** "auto", "scalar", "avx2", ...; NULL for a value out of range. */
 NM_API const char *nm_isa_name(nm_isa isa);
-/** "auto", "direct", "winograd"; NULL for a value out of range. */
+/** "auto", "direct", "winograd", "winograd4"; NULL for a value out of range. */
 NM_API const char *nm_algorithm_name(nm_algorithm algorithm);
 
 /* ---- CPU ---------------------------------------------------------------------------------- */

@@ -53,6 +53,9 @@ enum { EXPAND_BLOCK = VL * 4 };
 #include "peak.h"
 #include "stage.h"
 #include "winograd.h"
+#if defined(WIDENS)
+#include "winograd4.h"
+#endif
 
 /* One function for each tile that fits the register file. */
 #define UP_TO_1(X, nr) X(1, nr)
@@ -109,10 +112,15 @@ TILES(DEFINE_NIBBLES)
     static void winograd_widening_##MR##x##NR(const nm_winograd_tile *t) {                         \
         winograd(t, true, MR, NR);                                                                 \
     }
+#define DEFINE_WINOGRAD4(MR, NR)                                                                   \
+    static void winograd4_##MR##x##NR(const nm_winograd_tile *t) { winograd4(t, MR, NR); }
 #define ROW_WIDENING(MR, NR) [NR][MR] = winograd_widening_##MR##x##NR,
+#define ROW_WINOGRAD4(MR, NR) [NR][MR] = winograd4_##MR##x##NR,
 TILES(DEFINE_WIDENING)
+TILES(DEFINE_WINOGRAD4)
 #else
 #define ROW_WIDENING(MR, NR) [NR][MR] = NULL,
+#define ROW_WINOGRAD4(MR, NR) [NR][MR] = NULL,
 #endif
 
 #define DEFINE_PACKED(MR, NR)                                                                      \
@@ -149,6 +157,10 @@ const nm_tier NM_TIER = {
     .tile_asking_f32 = {TILES(ROW_ASKING_F32)},
     .winograd = {TILES(ROW_WINOGRAD)},
     .winograd_widening = {TILES(ROW_WIDENING)},
+    .winograd4 = {TILES(ROW_WINOGRAD4)},
+#if defined(WIDENS)
+    .winograd4_filters = winograd4_filters,
+#endif
     .winograd_part = winograd_part,
     .winograd_filters = winograd_filters,
     .winograd_bias = WINOGRAD_BIAS,

@@ -333,6 +333,7 @@ INLINE va va_high_nibbles(const uint8_t *p, size_t n) {
 }
 INLINE va va_add(va a, va b) { return simde_mm256_add_epi16(a, b); }
 INLINE va va_sub(va a, va b) { return simde_mm256_sub_epi16(a, b); }
+#define va_shift(a, n) simde_mm256_slli_epi16(a, n)
 
 /* Depthwise: 16 channels, widened to 16 bits, two rows at a time. */
 #define DW_PIXELS 1

@@ -83,21 +83,20 @@ INLINE void copy_pixel(const char *from, char *to, size_t bytes) {
         va_store((act_t *)to, va_load((const act_t *)from), bytes / sizeof(act_t));
 }
 
-INLINE void part_pixels(const char *row, size_t pixels, size_t bytes, size_t stride, char *even,
-                        char *odd) {
-    for (size_t i = 0; i < pixels; i += 2, row += 2 * bytes, even += stride, odd += stride) {
-        copy_pixel(row, even, bytes);
-        copy_pixel(row + bytes, odd, bytes);
-    }
+INLINE void part_pixels(const char *row, size_t pixels, size_t bytes, size_t stride, size_t parts,
+                        size_t part_bytes, char *out) {
+    for (size_t i = 0; i < pixels; i += parts, out += stride)
+        for (size_t p = 0; p < parts && i + p < pixels; ++p, row += bytes)
+            copy_pixel(row, out + p * part_bytes, bytes);
 }
 
-static void winograd_part(const void *row, size_t pixels, size_t bytes, size_t stride, void *even,
-                          void *odd) {
+static void winograd_part(const void *row, size_t pixels, size_t bytes, size_t stride, size_t parts,
+                          size_t part_bytes, void *out) {
     enum { HALF = VA_LANES / 2 * sizeof(act_t) };
-    if (bytes == HALF) /* a constant, which needs no mask */
-        part_pixels(row, pixels, HALF, stride, even, odd);
+    if (bytes == HALF && parts == 2) /* constants; this one needs no mask */
+        part_pixels(row, pixels, HALF, stride, 2, part_bytes, out);
     else
-        part_pixels(row, pixels, bytes, stride, even, odd);
+        part_pixels(row, pixels, bytes, stride, parts, part_bytes, out);
 }
 
 /** Transforms row of phases `phase` of a tile's input, `position` bytes from position to position.
@@ -210,24 +209,30 @@ INLINE void winograd_store(const nm_winograd_tile *t, bool from_zero, vi acc[][N
     }
 }
 
-/** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
-INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
+/** Stores outputs, which are 2^shift times the convolution, as a narrow epilogue's scales know. */
+INLINE void winograd_output(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], int shift,
                             char *const *output, int mr, int nr) {
-    READ_AGAIN(sum);
-    EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
-    if (t->epilogue->offset) { /* its scale has the quarter in it */
+    if (t->epilogue->offset) {
         winograd_store(t, true, acc, output, mr, nr);
         return;
     }
-    if (t->epilogue->narrow) { /* likewise */
+    if (t->epilogue->narrow) {
         winograd_store(t, false, acc, output, mr, nr);
         return;
     }
     vi tile[TILE_VECTORS];
     UNROLL for (int m = 0; m < mr; ++m) {
-        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = vi_srav(acc[m][n], vi_set1(2));
+        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = vi_srav(acc[m][n], vi_set1(shift));
     }
     store_tile_i32(t->epilogue, t->channel, t->channels, output, tile, mr, nr);
+}
+
+/** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
+INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
+                            char *const *output, int mr, int nr) {
+    READ_AGAIN(sum);
+    EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
+    winograd_output(t, acc, 2, output, mr, nr);
 }
 
 /* WINOGRAD_DOT: what a dot product costs in those of accumulate_tile(). */

@@ -190,7 +190,7 @@ conv_case conv_case_make(const conv_kind *kind, const conv_spec *spec, uint64_t 
     if (!is_float) {
         d->input_zero_point = pick_zero_point(&r, kind->input, spec->input_zero);
         /* grouped scales and Winograd are symmetric */
-        if (kind->group_size == 0 && kind->algorithm != NM_ALGORITHM_WINOGRAD)
+        if (kind->group_size == 0 && kind->algorithm < NM_ALGORITHM_WINOGRAD)
             d->weight_zero_point =
                 pick_zero_point(&r, weight_type(kind->precision), spec->weight_zero);
         if (kind->output == NM_INT8 || kind->output == NM_UINT8)

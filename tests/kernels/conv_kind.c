@@ -11,7 +11,8 @@ static bool kind_exists(const conv_kind *k) {
     if (k->rounding == NM_ROUNDING_FLOAT && !eight_bits)
         return false; /* rounding is for 8-bit outputs: one kind stands for both */
     /* There is a choice, and so something for auto to choose, only here. */
-    const bool winograd = k->precision != NM_F32;
+    const bool winograd = k->precision == NM_W8A8 || k->precision == NM_W4A8 ||
+                          (k->precision == NM_W4A4 && k->algorithm != NM_ALGORITHM_WINOGRAD4);
     if (k->algorithm != NM_ALGORITHM_DIRECT && (!winograd || k->group_size != 0))
         return false;
     if (k->precision == NM_F32)

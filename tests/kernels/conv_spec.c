@@ -131,16 +131,19 @@ static size_t add_extremes(conv_spec *specs) {
     return n;
 }
 
-/** 8-bit sums that reach as far as Winograd goes: four times them is nearly 2^31. */
+/** 8-bit sums that reach as far as Winograd goes: four times them is nearly 2^31, 64 times (of
+ *  tiles of 4x4) likewise. */
 static size_t add_longest(conv_spec *specs) {
-    for (size_t i = 0; i < 2; i++) {
-        specs[i] = plain(3, 3, 1820, 5, 3);
+    static const size_t in_channels[] = {1820, 114};
+    for (size_t i = 0; i < 4; i++) {
+        specs[i] = plain(3, 3, in_channels[i / 2], 5, 3);
         specs[i].input_fill = FILL_MAX;
-        specs[i].weight_fill = i == 0 ? FILL_MIN : FILL_MAX;
+        specs[i].weight_fill = i % 2 == 0 ? FILL_MIN : FILL_MAX;
         specs[i].input_zero = ZERO_MIN;
-        snprintf(specs[i].name, sizeof specs->name, "longest_%s", i == 0 ? "min" : "max");
+        snprintf(specs[i].name, sizeof specs->name, "longest_%zu_%s", in_channels[i / 2],
+                 i % 2 == 0 ? "min" : "max");
     }
-    return 2;
+    return 4;
 }
 
 /** Few channels and kernels of every height, whose rows some tiers weave together; runs of less
@@ -235,11 +238,12 @@ size_t conv_spec_every(void) {
 }
 
 bool conv_spec_fits(const conv_spec *s, const conv_kind *kind) {
-    if (kind->algorithm != NM_ALGORITHM_WINOGRAD)
+    if (kind->algorithm < NM_ALGORITHM_WINOGRAD)
         return true;
-    return s->kernel[0] == s->kernel[1] && (s->kernel[0] == 3 || s->kernel[0] == 5) &&
-           s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1 &&
-           s->groups == 1 && s->weight_zero != ZERO_MAX; /* there is none: one stands for all */
+    const bool five = s->kernel[0] == 5 && kind->algorithm == NM_ALGORITHM_WINOGRAD;
+    return s->kernel[0] == s->kernel[1] && (s->kernel[0] == 3 || five) && s->stride[0] == 1 &&
+           s->stride[1] == 1 && s->dilation[0] == 1 && s->dilation[1] == 1 && s->groups == 1 &&
+           s->weight_zero != ZERO_MAX; /* there is none: one stands for all */
 }
 
 /** Half the time near a tile size, else small. */
@@ -289,8 +293,8 @@ static conv_spec random_direct(rng *r) {
     return s;
 }
 
-static conv_spec random_winograd(rng *r) {
-    const size_t kernel = rng_next(r) % 2 == 0 ? 3 : 5;
+static conv_spec random_winograd(rng *r, nm_algorithm algorithm) {
+    const size_t kernel = rng_next(r) % 2 == 0 || algorithm == NM_ALGORITHM_WINOGRAD4 ? 3 : 5;
     conv_spec s =
         plain(kernel + (size_t)rng_between(r, 0, 15), kernel + (size_t)rng_between(r, 0, 32),
               random_channels(r), random_channels(r), kernel);
@@ -313,7 +317,8 @@ conv_spec conv_spec_random(const conv_kind *kind, uint64_t seed) {
     rng r = rng_named(seed, kind->name);
     conv_spec s;
     do
-        s = kind->algorithm == NM_ALGORITHM_WINOGRAD ? random_winograd(&r) : random_direct(&r);
+        s = kind->algorithm >= NM_ALGORITHM_WINOGRAD ? random_winograd(&r, kind->algorithm)
+                                                     : random_direct(&r);
     while (most_macs(&s) > RANDOM_MACS);
     s.input_fill = rng_next(&r) % 4 == 0 ? (fill)rng_between(&r, FILL_MIN, FILL_ENDS) : FILL_RANDOM;
     s.weight_fill =

@@ -25,6 +25,8 @@ static const layer layers[] = {
     {"1x1, pixels asked for as tiles go", 2, 120, 90, 10, 1, 1, NM_ALGORITHM_AUTO, NM_UINT8},
     {"depthwise", 3, 130, 32, 32, 32, 3, NM_ALGORITHM_AUTO, NM_UINT8},
     {"3x3, chunks of Winograd tiles", 1, 14, 1024, 70, 1, 3, NM_ALGORITHM_WINOGRAD, NM_INT32},
+    {"3x3, chunks of Winograd tiles of 4x4", 1, 33, 320, 40, 1, 3, NM_ALGORITHM_WINOGRAD4,
+     NM_INT32},
 };
 
 static nm_conv_desc describe(const layer *l, nm_precision precision) {

@@ -329,7 +329,7 @@ static void test_names(void) {
            "no name beyond the last");
     tap_ok(strcmp(nm_precision_name(NM_W4A8), "w4a8") == 0 &&
                strcmp(nm_isa_name(NM_ISA_AVX512VNNI), "avx512vnni") == 0 &&
-               strcmp(nm_algorithm_name(NM_ALGORITHM_WINOGRAD), "winograd") == 0,
+               strcmp(nm_algorithm_name(NM_ALGORITHM_WINOGRAD4), "winograd4") == 0,
            "names are the documented ones");
     tap_ok(nm_isa_available(NM_ISA_SCALAR) && nm_isa_available(nm_isa_best()),
            "the reference and the best tier are available");
