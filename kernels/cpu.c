@@ -116,11 +116,10 @@ void nm_plan_as(const nm_processor *processor) {
 #include "tiers.inc"
 #undef NM_TIER_ROW
 
-const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision) {
+static const nm_tier *last_row(nm_isa isa, bool int4, bool wide) {
     const nm_features f = features();
     const nm_processor *p = nm_this_processor();
-    const bool int4 = precision == NM_W4A8 || precision == NM_W4A4;
-    (void)f, (void)p, (void)int4;
+    (void)f, (void)p, (void)int4, (void)wide;
     const nm_tier *tier = NULL;
 #define NM_TIER_ROW(row, table, needs)                                                             \
     if ((isa == row || isa == NM_ISA_AUTO) && (needs))                                             \
@@ -129,6 +128,12 @@ const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision) {
 #undef NM_TIER_ROW
     return tier;
 }
+
+const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision) {
+    return last_row(isa, precision == NM_W4A8 || precision == NM_W4A4, false);
+}
+
+const nm_tier *nm_wide_tier(nm_isa isa) { return last_row(isa, false, true); }
 
 bool nm_isa_available(nm_isa isa) {
     return isa == NM_ISA_SCALAR || isa == NM_ISA_AUTO || nm_tier_for(isa, NM_F32);

@@ -19,8 +19,8 @@ enum {
     NM_CHANNEL_SLACK = NM_MAX_LANES * NM_MAX_NR,
     /** An integer n of 0..2^23 - 1 added to the bits of the float 2^23 makes those of 2^23 + n. */
     NM_TWO_23_BITS = 0x4B000000,
-    /** Elements between the weights of nm_tier.winograd4's positions, which would all lie in the same
-     * set of the first-level cache where a power of two were from one to the next. */
+    /** Elements between the weights of nm_tier.winograd4's positions, which would all lie in the
+     * same set of the first-level cache where a power of two were from one to the next. */
     NM_WINOGRAD4_GAP = 32,
     /** Bytes after the last element of an activation buffer of ours that a kernel may read. */
     NM_ACTIVATION_SLACK = 64,
@@ -285,5 +285,9 @@ void nm_plan_as(const nm_processor *processor);
 /** The tier's table for that precision; NULL for NM_ISA_SCALAR and for tiers that this build or CPU
  *  lacks. */
 const nm_tier *nm_tier_for(nm_isa isa, nm_precision precision);
+
+/** The tier's table of 16-bit elements, which may have no more than Winograd by tiles of four
+ * needs; NULL where there is none. */
+const nm_tier *nm_wide_tier(nm_isa isa);
 
 #endif

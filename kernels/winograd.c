@@ -14,9 +14,9 @@
  *
  * Sums are taken modulo 2^32: only four times the accumulator must fit int32.
  *
- * Tiles of 4x4 outputs take 36 products instead of 144, of 8-bit operands in 16-bit elements: |weights|
- * <= 49 * 128, |activations| <= 100 * 128. The result is 576 times the convolution; see
- * simd/winograd4.h. Transformed weights would be eight times as large, so that those of a panel
+ * Tiles of 4x4 outputs take 36 products instead of 144, of 8-bit operands in 16-bit elements
+ * (|weights| <= 144 * 128, |activations| <= 100 * 128). Their sums are brought back modulo 2^32:
+ * see simd/winograd4.h. Transformed weights would be eight times as large, so that those of a panel
  * are made as a thread comes to it, for all blocks of a chunk.
  *
  * A unit of work is a block of tiles times a panel of output channels; threads take equal runs of
@@ -104,15 +104,13 @@ static double direct_cost(const nm_conv *conv) {
            (steps + PIXEL_OVERHEAD * (double)nm_this_processor()->overhead);
 }
 
-/** The table of conv's tier that multiplies 16 bits; NULL if it has none. */
-static const nm_tier *wide_tier(const nm_conv *conv) {
+/** The table of conv's tier whose elements hold the transformed operands of tiles of two; NULL if
+ *  there is none. */
+static const nm_tier *tier_2(const nm_conv *conv) {
+    if (conv->desc.precision == NM_W4A4)
+        return conv->tier;
     const nm_tier *tier = nm_tier_for(conv->tier->isa, NM_W8A8);
     return tier->wt_size > 1 ? tier : NULL;
-}
-
-/** The one whose elements hold the transformed operands of tiles of two. */
-static const nm_tier *tier_2(const nm_conv *conv) {
-    return conv->desc.precision == NM_W4A4 ? conv->tier : wide_tier(conv);
 }
 
 /** Bytes of a transformed weight as it is kept, for tiles of two. */
@@ -157,8 +155,7 @@ static size_t chunk_4(const nm_tier *tier, size_t steps) {
 
 /** Likewise of tiles of four; a panel's weights are transformed for each chunk. */
 static double cost_4(const nm_conv *conv, const nm_tier *tier) {
-    enum { LANE_OVERHEAD = 32, TRANSFORM = 9, POSITION_OVERHEAD = 4, FILTER = 170 };
-    const float dot = 0.9F; /* of weights that are always near */
+    enum { LANE_OVERHEAD = 38, TRANSFORM = 11, POSITION_OVERHEAD = 5, FILTER = 220 };
     const nm_conv_desc *d = &conv->desc;
     const double other = (double)nm_this_processor()->overhead;
     const size_t steps = nm_ceil_div(d->in_channels, tier->step);
@@ -167,7 +164,7 @@ static double cost_4(const nm_conv *conv, const nm_tier *tier) {
     const double vectors = (double)nm_ceil_div(d->in_channels * tier->act_size, tier->lanes * 4);
     const double tiles = tile_count(conv, MAX_TILE);
     const double chunks = ceil(tiles / (double)chunk_tiles);
-    const double products = POSITIONS_4 * (double)steps * (double)dot;
+    const double products = (double)(POSITIONS_4 * steps);
     const double transform = POSITIONS_4 * (TRANSFORM * vectors + POSITION_OVERHEAD) * other;
     const double overhead = LANE_OVERHEAD * (double)tier->lanes * other;
     return tiles * (outputs * (products + overhead) + transform) +
@@ -219,7 +216,7 @@ static bool supports_2(const nm_conv *conv, const void *weights, const void *bia
 static bool supports_4(const nm_conv *conv, const void *weights, const void *bias) {
     enum { LIMIT = 1 << 25 };
     const nm_conv_desc *d = &conv->desc;
-    const nm_tier *tier = can_transform(conv) ? wide_tier(conv) : NULL;
+    const nm_tier *tier = can_transform(conv) ? nm_wide_tier(conv->tier->isa) : NULL;
     if (!tier || d->kernel_height != 3 || d->kernel_width != 3 || d->precision == NM_W4A4)
         return false;
     if (d->algorithm == NM_ALGORITHM_AUTO) {
@@ -334,7 +331,7 @@ static void pack_panel(const nm_conv *conv, winograd_plan *plan, const panel *p,
                                          .five_columns = conv->desc.kernel_width == 5,
                                          .taps = k->taps,
                                          .count = count};
-    if (!plan->made) {
+    if (!k->wide) {
         tier->winograd_filters(&filters, out);
         return;
     }
@@ -441,7 +438,7 @@ static size_t block_bytes(const winograd_plan *plan) {
 static nm_status create(nm_conv *conv, const void *weights, const void *bias) {
     const nm_conv_desc *d = &conv->desc;
     const bool four = conv->family->algorithm == NM_ALGORITHM_WINOGRAD4;
-    const nm_tier *tier = four ? wide_tier(conv) : tier_2(conv);
+    const nm_tier *tier = four ? nm_wide_tier(conv->tier->isa) : tier_2(conv);
     winograd_plan *plan = nm_alloc(sizeof *plan);
     if (!plan)
         return NM_OUT_OF_MEMORY;

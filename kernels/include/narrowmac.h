@@ -102,8 +102,8 @@ typedef enum nm_algorithm {
     /** Exact integer Winograd: 3x3 and 5x5, stride 1. NM_W4A4, and NM_W8A8 and NM_W4A8 on
      *  tiers that multiply 16 bits (avx2). Tiles of 2x2 outputs. */
     NM_ALGORITHM_WINOGRAD,
-    /** Likewise, tiles of 4x4 outputs: 3x3, stride 1, integers, on tiers that multiply 16 bits,
-     * where the weights keep sums below 2^25. */
+    /** Likewise, tiles of 4x4 outputs: 3x3, stride 1, integers, on avx2 and avxvnni, where
+     * the weights keep sums below 2^25. */
     NM_ALGORITHM_WINOGRAD4,
     NM_ALGORITHM_COUNT
 } nm_algorithm;

@@ -1,6 +1,7 @@
 /**
  * One ISA tier: compiled once per row of tiers.inc, with NM_TIER naming the table, NM_TIER_ISA its
- * place in nm_isa, NM_VEC the vector layer's header and the row's instruction-set flags.
+ * place in nm_isa, NM_VEC the vector layer's header and the row's instruction-set flags. With
+ * NM_WIDE, of a tier whose own elements are bytes, only what nm_wide_tier() promises.
  */
 #include "tier.h"
 #include "winograd_axis.h"
@@ -49,9 +50,11 @@ enum { EXPAND_BLOCK = VL * 4 };
 #include "epilogue.h"
 #include "tile.h"
 
+#include "stage.h"
+#if !defined(NM_WIDE)
 #include "depthwise.h"
 #include "peak.h"
-#include "stage.h"
+#endif
 #include "winograd.h"
 #if defined(WIDENS)
 #include "winograd4.h"
@@ -80,6 +83,14 @@ enum { EXPAND_BLOCK = VL * 4 };
 #define WIDTHS(X) X(1, 1) X(1, 2)
 #endif
 
+#if defined(WIDENS)
+#define DEFINE_WINOGRAD4(MR, NR)                                                                   \
+    static void winograd4_##MR##x##NR(const nm_winograd_tile *t) { winograd4(t, MR, NR); }
+#define ROW_WINOGRAD4(MR, NR) [NR][MR] = winograd4_##MR##x##NR,
+TILES(DEFINE_WINOGRAD4)
+#endif
+
+#if !defined(NM_WIDE)
 #define DEFINE(MR, NR)                                                                             \
     static void tile_int_##MR##x##NR(const nm_tile *t) { tile_int(t, false, MR, NR); }             \
     static void tile_grouped_##MR##x##NR(const nm_tile *t) { tile_grouped(t, MR, NR); }            \
@@ -88,6 +99,17 @@ enum { EXPAND_BLOCK = VL * 4 };
     static void tile_asking_f32_##MR##x##NR(const nm_tile *t) { tile_asking_f32(t, MR, NR); }      \
     static void winograd_##MR##x##NR(const nm_winograd_tile *t) { winograd(t, false, MR, NR); }
 TILES(DEFINE)
+
+#if defined(WIDENS)
+#define DEFINE_WIDENING(MR, NR)                                                                    \
+    static void winograd_widening_##MR##x##NR(const nm_winograd_tile *t) {                         \
+        winograd(t, true, MR, NR);                                                                 \
+    }
+#define ROW_WIDENING(MR, NR) [NR][MR] = winograd_widening_##MR##x##NR,
+TILES(DEFINE_WIDENING)
+#else
+#define ROW_WIDENING(MR, NR) [NR][MR] = NULL,
+#endif
 
 #if defined(NM_INT4_WEIGHTS)
 #define DEFINE_EXPANDING(MR, NR)                                                                   \
@@ -107,22 +129,6 @@ TILES(DEFINE_NIBBLES)
 #define ROW_NIBBLES(MR, NR) [NR][MR] = NULL,
 #endif
 
-#if defined(WIDENS)
-#define DEFINE_WIDENING(MR, NR)                                                                    \
-    static void winograd_widening_##MR##x##NR(const nm_winograd_tile *t) {                         \
-        winograd(t, true, MR, NR);                                                                 \
-    }
-#define DEFINE_WINOGRAD4(MR, NR)                                                                   \
-    static void winograd4_##MR##x##NR(const nm_winograd_tile *t) { winograd4(t, MR, NR); }
-#define ROW_WIDENING(MR, NR) [NR][MR] = winograd_widening_##MR##x##NR,
-#define ROW_WINOGRAD4(MR, NR) [NR][MR] = winograd4_##MR##x##NR,
-TILES(DEFINE_WIDENING)
-TILES(DEFINE_WINOGRAD4)
-#else
-#define ROW_WIDENING(MR, NR) [NR][MR] = NULL,
-#define ROW_WINOGRAD4(MR, NR) [NR][MR] = NULL,
-#endif
-
 #define DEFINE_PACKED(MR, NR)                                                                      \
     static void tile_packed_##NR(const nm_tile *t) { tile_packed(t, NR); }
 WIDTHS(DEFINE_PACKED)
@@ -134,46 +140,19 @@ WIDTHS(DEFINE_PACKED)
 #define ROW_ASKING(MR, NR) [NR][MR] = tile_asking_##MR##x##NR,
 #define ROW_ASKING_F32(MR, NR) [NR][MR] = tile_asking_f32_##MR##x##NR,
 #define ROW_WINOGRAD(MR, NR) [NR][MR] = winograd_##MR##x##NR,
+#endif
 
 const nm_tier NM_TIER = {
     .isa = NM_TIER_ISA,
     .emulated = VEC_EMULATED,
     .lanes = VL,
     .step = DOT_STEP,
-    .packed_steps = {0, PACKED_STEPS(1), PACKED_STEPS(2), PACKED_STEPS(3), PACKED_STEPS(4)},
     .act_size = sizeof(act_t),
     .wt_size = sizeof(wt_t),
     .act_bias_u8 = ACT_BIAS_U8,
     .act_bias_s8 = ACT_BIAS_S8,
     .act_bias_s4 = ACT_BIAS_S4,
     .mr = TILE_MR,
-    .tile_int = {TILES(ROW_INT)},
-    .tile_expanding = {TILES(ROW_EXPANDING)},
-    .tile_packed = {WIDTHS(ROW_PACKED)},
-    .tile_nibbles = {TILES(ROW_NIBBLES)},
-    .tile_grouped = {TILES(ROW_GROUPED)},
-    .tile_f32 = {TILES(ROW_F32)},
-    .tile_asking = {TILES(ROW_ASKING)},
-    .tile_asking_f32 = {TILES(ROW_ASKING_F32)},
-    .winograd = {TILES(ROW_WINOGRAD)},
-    .winograd_widening = {TILES(ROW_WIDENING)},
-    .winograd4 = {TILES(ROW_WINOGRAD4)},
-#if defined(WIDENS)
-    .winograd4_filters = winograd4_filters,
-#endif
-    .winograd_part = winograd_part,
-    .winograd_filters = winograd_filters,
-    .winograd_bias = WINOGRAD_BIAS,
-    .winograd_dot = WINOGRAD_DOT,
-    .direct_dot_8 = DIRECT_DOT_8,
-    .depthwise_int = depthwise_int,
-    .depthwise_f32 = depthwise_f32,
-#if defined(HIGH_NIBBLES)
-    .depthwise_nibbles = depthwise_nibbles,
-#endif
-    .depthwise_vectors = DW_VECTORS,
-    .depthwise_pixels = DW_PIXELS,
-    .depthwise_sign = DW_SIGN,
     .stage = stage,
     .stage_block = VA_LANES,
     .fill = fill,
@@ -182,6 +161,36 @@ const nm_tier NM_TIER = {
     .expand_high = expand_high,
     .expand_block = EXPAND_BLOCK,
     .window_sums = window_sums,
+    .winograd_part = winograd_part,
+    .winograd_filters = winograd_filters,
+    .winograd_bias = WINOGRAD_BIAS,
+    .winograd_dot = WINOGRAD_DOT,
+#if defined(WIDENS)
+    .winograd4 = {TILES(ROW_WINOGRAD4)},
+    .winograd4_filters = winograd4_filters,
+#endif
+#if !defined(NM_WIDE)
+    .tile_int = {TILES(ROW_INT)},
+    .tile_expanding = {TILES(ROW_EXPANDING)},
+    .tile_packed = {WIDTHS(ROW_PACKED)},
+    .packed_steps = {0, PACKED_STEPS(1), PACKED_STEPS(2), PACKED_STEPS(3), PACKED_STEPS(4)},
+    .tile_nibbles = {TILES(ROW_NIBBLES)},
+    .tile_grouped = {TILES(ROW_GROUPED)},
+    .tile_f32 = {TILES(ROW_F32)},
+    .tile_asking = {TILES(ROW_ASKING)},
+    .tile_asking_f32 = {TILES(ROW_ASKING_F32)},
+    .direct_dot_8 = DIRECT_DOT_8,
+    .winograd = {TILES(ROW_WINOGRAD)},
+    .winograd_widening = {TILES(ROW_WIDENING)},
+    .depthwise_int = depthwise_int,
+    .depthwise_f32 = depthwise_f32,
+#if defined(HIGH_NIBBLES)
+    .depthwise_nibbles = depthwise_nibbles,
+#endif
+    .depthwise_vectors = DW_VECTORS,
+    .depthwise_pixels = DW_PIXELS,
+    .depthwise_sign = DW_SIGN,
     .peak_int = peak_int,
     .peak_f32 = peak_f32,
+#endif
 };

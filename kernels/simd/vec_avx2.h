@@ -152,7 +152,7 @@ INLINE void vc_store_part(uint8_t *p, vc a, int part, int parts, size_t n) {
         memcpy(p, from, n);
 }
 
-#if defined(NM_AVXVNNI) || defined(NM_INT4_WEIGHTS)
+#if (defined(NM_AVXVNNI) && !defined(NM_WIDE)) || defined(NM_INT4_WEIGHTS)
 
 #define DOT_STEP 4
 #define ACT_BIAS_U8 0
@@ -287,9 +287,13 @@ INLINE void vw_store(wt_t *p, vw w) { simde_mm256_storeu_si256((simde__m256i *)p
 INLINE vw vw_widen(const int8_t *p) {
     return simde_mm256_cvtepi8_epi16(simde_mm_loadu_si128((const simde__m128i *)p));
 }
+#if defined(NM_AVXVNNI)
+INLINE vi vi_dot(vi acc, vx x, vw w) { return _mm256_dpwssd_avx_epi32(acc, x, w); }
+#else
 INLINE vi vi_dot(vi acc, vx x, vw w) {
     return simde_mm256_add_epi32(acc, simde_mm256_madd_epi16(x, w));
 }
+#endif
 
 /* 4 * VL bytes' low nibbles, then their high ones. */
 INLINE void widen(wt_t *out, simde__m256i a) {

@@ -209,30 +209,24 @@ INLINE void winograd_store(const nm_winograd_tile *t, bool from_zero, vi acc[][N
     }
 }
 
-/** Stores outputs, which are 2^shift times the convolution, as a narrow epilogue's scales know. */
-INLINE void winograd_output(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], int shift,
-                            char *const *output, int mr, int nr) {
-    if (t->epilogue->offset) {
-        winograd_store(t, true, acc, output, mr, nr);
-        return;
-    }
-    if (t->epilogue->narrow) {
-        winograd_store(t, false, acc, output, mr, nr);
-        return;
-    }
-    vi tile[TILE_VECTORS];
-    UNROLL for (int m = 0; m < mr; ++m) {
-        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = vi_srav(acc[m][n], vi_set1(shift));
-    }
-    store_tile_i32(t->epilogue, t->channel, t->channels, output, tile, mr, nr);
-}
-
 /** Rows c's and d's: added to what waits, which makes four times the convolution, and stored. */
 INLINE void winograd_finish(const nm_winograd_tile *t, vi acc[][NM_MAX_NR], const int32_t *sum,
                             char *const *output, int mr, int nr) {
     READ_AGAIN(sum);
     EACH_VECTOR(m, n, at, mr, nr) acc[m][n] = vi_add(acc[m][n], vi_load(sum + at));
-    winograd_output(t, acc, 2, output, mr, nr);
+    if (t->epilogue->offset) { /* its scale has the quarter in it */
+        winograd_store(t, true, acc, output, mr, nr);
+        return;
+    }
+    if (t->epilogue->narrow) { /* likewise */
+        winograd_store(t, false, acc, output, mr, nr);
+        return;
+    }
+    vi tile[TILE_VECTORS];
+    UNROLL for (int m = 0; m < mr; ++m) {
+        UNROLL for (int n = 0; n < nr; ++n) tile[m * nr + n] = vi_srav(acc[m][n], vi_set1(2));
+    }
+    store_tile_i32(t->epilogue, t->channel, t->channels, output, tile, mr, nr);
 }
 
 /* WINOGRAD_DOT: what a dot product costs in those of accumulate_tile(). */
