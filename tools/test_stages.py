@@ -187,7 +187,7 @@ def threads(stage: Stage) -> Tally:
     # Archer, which it loads by itself. libomp is not instrumented and is not what is tested.
     stage.environment = {
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1",
-        "NARROWMAC_TEST_EVERY": "5",
+        "NARROWMAC_TEST_EVERY": "8",
     }
     folder = meson_build(
         stage, "-Dprogram=false", "-Dbuildtype=debugoptimized", "-Db_sanitize=thread",
