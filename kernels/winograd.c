@@ -153,7 +153,8 @@ static size_t chunk_4(const nm_tier *tier, size_t steps) {
     return CHUNK_BYTES_4 / (tier->mr[nm_widest_tile(tier)] * tile) + 1;
 }
 
-/** Likewise of tiles of four; a panel's weights are transformed for each chunk. */
+/** Likewise of tiles of four; a panel's weights are transformed for each chunk. Fitted on Emerald
+ * Rapids, avx2 and avxvnni. */
 static double cost_4(const nm_conv *conv, const nm_tier *tier) {
     enum { LANE_OVERHEAD = 38, TRANSFORM = 11, POSITION_OVERHEAD = 5, FILTER = 220 };
     const nm_conv_desc *d = &conv->desc;
@@ -225,7 +226,9 @@ static bool supports_4(const nm_conv *conv, const void *weights, const void *bia
             (supports_2(conv, weights, bias) && cost >= cost_2(conv, tier_2(conv))))
             return false;
     }
-    return largest_sum(conv, weights) < LIMIT;
+    /* sums that 64 times fit int32, and starts that do */
+    return conv->reduction < LIMIT && nm_largest_bias(conv, bias) < INT32_MAX / 4 &&
+           largest_sum(conv, weights) < LIMIT;
 }
 
 static void destroy(void *opaque) {

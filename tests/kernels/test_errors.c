@@ -281,6 +281,33 @@ static void test_no_such_algorithm(void) {
     }
 }
 
+/** A bias so large that Winograd's sums would not fit: auto does without it. */
+static void test_bias_beyond_winograd(void) {
+    static const nm_algorithm algorithms[] = {NM_ALGORITHM_WINOGRAD, NM_ALGORITHM_WINOGRAD4};
+    static const int32_t bias[64] = {INT32_MAX};
+    nm_conv_desc d = valid_int();
+    d.isa = NM_ISA_AVX2;
+    if (!nm_isa_available(d.isa)) {
+        tap_skip("no avx2 here", "biases beyond Winograd's sums");
+        return;
+    }
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
+        const char *name = nm_algorithm_name(algorithms[i]);
+        nm_conv *conv = NULL;
+        d.algorithm = algorithms[i];
+        const bool without = nm_conv_create(&d, weights, NULL, &conv, NULL) == NM_OK;
+        nm_conv_destroy(conv);
+        conv = NULL;
+        const nm_status status = nm_conv_create(&d, weights, bias, &conv, NULL);
+        tap_ok(without && status == NM_UNSUPPORTED && conv == NULL,
+               "%s with the largest bias is unsupported", name);
+    }
+    nm_conv *conv = NULL;
+    d.algorithm = NM_ALGORITHM_AUTO;
+    tap_ok(nm_conv_create(&d, weights, bias, &conv, NULL) == NM_OK, "auto takes the largest bias");
+    nm_conv_destroy(conv);
+}
+
 static void test_output_size(void) {
     size_t height = 7, width = 7;
     nm_conv_desc d = valid_int();
@@ -343,6 +370,7 @@ int main(void) {
     test_pointers();
     test_unavailable();
     test_no_such_algorithm();
+    test_bias_beyond_winograd();
     test_output_size();
     test_out_of_memory();
     return tap_done();
