@@ -89,9 +89,9 @@ typedef void nm_tile_fn(const nm_tile *tile);
  * `tile_bytes` apart, a row's even ones before its odd ones (for tiles of four outputs, every
  * fourth ones): of all tiles, and all their channels, the same pixels are one run. */
 typedef struct nm_winograd_strip {
-    const void *input; /**< the first tile's first pixel */
-    ptrdiff_t row_bytes,
-        parity_bytes;             /**< from row to row, from even to odd pixels (to the next) */
+    const void *input;            /**< the first tile's first pixel */
+    ptrdiff_t row_bytes;          /**< from row to row */
+    ptrdiff_t parity_bytes;       /**< from even to odd pixels, or from every fourth to the next */
     bool five_rows, five_columns; /**< nm_winograd_5 along the axis, else nm_winograd_3 */
     size_t tiles;
     ptrdiff_t tile_bytes; /**< also from tile to tile of what is transformed */

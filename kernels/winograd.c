@@ -314,7 +314,8 @@ static void pack_panel(const nm_conv *conv, winograd_plan *plan, const panel *p,
     for (size_t lane = 0; lane < p->channels; ++lane)
         start_lane(conv, plan, p, k, lane, values + lane * conv->reduction,
                    bias ? bias[p->channel + lane] : 0);
-    const size_t width = p->nr * tier->lanes * tier->step, count = plan->steps * width;
+    const size_t width = p->nr * tier->lanes * tier->step;
+    const size_t count = panel_elements(conv, plan, p->nr);
     const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
     memset(k->taps, 0, taps * count);
     for (size_t t = 0; t < taps; ++t)
@@ -346,8 +347,9 @@ static void pack_panel(const nm_conv *conv, winograd_plan *plan, const panel *p,
 static nm_status pack(nm_conv *conv, winograd_plan *plan, const void *weights,
                       const int32_t *bias) {
     const size_t taps = conv->desc.kernel_height * conv->desc.kernel_width;
-    const size_t channels = nm_widest_tile(conv->tier) * conv->tier->lanes; /* of a panel */
-    const size_t count = plan->steps * channels * conv->tier->step;
+    const size_t widest = nm_widest_tile(conv->tier);
+    const size_t channels = widest * conv->tier->lanes; /* of a panel */
+    const size_t count = panel_elements(conv, plan, widest);
     const size_t block = 2 * conv->tier->expand_block;
     const bool narrow = plan->made && plan->tile == 2;
     packer k = {

@@ -146,8 +146,11 @@ def test_filter(tiny: Program) -> None:
     assert {(row["layer"], row["precision"]) for row in rows} == {("a", "w4a8"), ("a", "w4a4")}
 
 
-def test_unsupported_algorithm_is_skipped(tiny: Program) -> None:
-    document = run(tiny, "--threads", "1", "--algorithm", "winograd", "--precision", "f32")
+@pytest.mark.parametrize(("isa", "precisions"), [("auto", "f32"), ("scalar", "w4a8,f32")])
+def test_unsupported_algorithm_is_skipped(tiny: Program, isa: str, precisions: str) -> None:
+    document = run(tiny, "--threads", "1", "--algorithm", "winograd", "--isa", isa,
+                   "--precision", precisions)  # fmt: skip
+    assert {row["precision"] for row in document["benchmarks"]} == set(precisions.split(","))
     assert all(row["skipped"] and row["skip_message"] for row in document["benchmarks"])
     assert not any("real_time" in row for row in document["benchmarks"])
 

@@ -68,8 +68,7 @@ static nm_status run(const nm_conv_desc *d, const void *weights, const char *inp
     nm_error error;
     const nm_status status = nm_conv_create(d, weights, NULL, &conv, &error);
     if (status != NM_OK) {
-        if (status != NM_UNSUPPORTED)
-            tap_diag("%s", error.message);
+        tap_diag("%s", error.message);
         return status;
     }
     const nm_conv_info info = nm_conv_get_info(conv);
@@ -115,7 +114,8 @@ static void check(const layer *l, nm_precision precision, nm_isa isa, unsigned t
     bool same;
     const char *reason = "not on this CPU or not in this build";
     if (nm_isa_available(isa)) {
-        if (compare(l, precision, isa, threads, &same) != NM_UNSUPPORTED) {
+        const nm_status status = compare(l, precision, isa, threads, &same);
+        if (status != NM_UNSUPPORTED || l->algorithm == NM_ALGORITHM_AUTO) {
             tap_ok(same, "%s, %s, %s", l->name, nm_precision_name(precision), nm_isa_name(isa));
             return;
         }
